@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ * extension/catalog.h
+ *    definitions in userstream.* as C structs, and the rights to touch them
+ *
+ * Our tables belong to the role that owns userstream.stream_position.  Code
+ * that runs as a user goes up to that role only around our own statements
+ * (us_elevate .. us_restore), with the search path closed, and never while
+ * user code can run.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_CATALOG_H
+#define US_CATALOG_H
+
+#include "datatype/timestamp.h"
+#include "utils/jsonb.h"
+
+/* saved identity between us_elevate and us_restore */
+typedef struct UsElevation
+{
+	Oid			role;
+	int			security_context;
+	int			guc_nest_level;
+} UsElevation;
+
+/*
+ * us_elevate -- act as the owner of our tables
+ *
+ * Needs:   transaction.  An error between the two calls needs no us_restore:
+ *          (sub)transaction abort puts role and settings back.
+ * Errors:  42P01 when the extension is not (or no longer) there
+ */
+extern UsElevation us_elevate(void);
+extern void us_restore(UsElevation saved);
+
+/* "<system identifier>/<database oid>" of where we are; palloc'd */
+extern char *us_home(void);
+
+/* options of a stream, all set */
+typedef struct UsStreamOptions
+{
+	int			batch_rows;		/* messages at most in a batch, 1 .. 1,000,000 */
+	int64		batch_bytes;	/* bytes of values at most in a batch, 1 kB .. 1 GB */
+} UsStreamOptions;
+
+typedef enum UsOnError
+{
+	US_ON_ERROR_DEAD_LETTER,
+	US_ON_ERROR_STOP
+} UsOnError;
+
+/* one row of userstream.stream; names NUL-terminated, NULL where the column is null */
+typedef struct UsStream
+{
+	int64		id;
+	char	   *name;
+	char	   *owner;			/* role name; owner_oid is what counts at home */
+	Oid			owner_oid;
+	char	   *server;
+	Oid			server_oid;
+	char	   *topic;
+	char	   *target;			/* schema.table, quoted; target_oid is what counts at home */
+	Oid			target_oid;
+	char	   *format;
+	char	   *mode;
+	Jsonb	   *columns;
+	UsOnError	on_error;
+	int			workers;
+	UsStreamOptions options;
+	char	   *timezone;		/* of the creator */
+	bool		paused;
+	char	   *stop_reason;	/* set: a person must look; resume_stream clears it */
+	char	   *home;
+	int			config_version;
+	int			partitions;		/* number of rows in stream_position */
+} UsStream;
+
+/* every stream of this database, palloc'd; none when the extension is not there */
+extern UsStream *us_catalog_streams(int *count);
+
+/* one by id or by name; NULL when there is none */
+extern UsStream *us_catalog_stream(int64 id);
+extern UsStream *us_catalog_stream_by_name(const char *name);
+
+/*
+ * us_stream_problem -- why a stream cannot run, apart from being paused
+ *
+ * Looks at home, stop_reason, owner (exists, LOGIN, CONNECT), server (exists,
+ * USAGE) and target (exists).
+ * Returns: NULL when nothing is wrong, else a sentence for last_error that
+ *          also says which call continues; palloc'd
+ */
+extern char *us_stream_problem(const UsStream *stream);
+
+/*
+ * us_parse_stream_options -- check and read the options of a stream
+ *
+ * In:      options; NULL = all defaults
+ * Errors:  HV00D unknown option (hint: the nearest name); 0A000 an option
+ *          that is not built yet; 22023 a value out of range
+ */
+extern void us_parse_stream_options(Jsonb *options, UsStreamOptions *result);
+
+/*
+ * us_check_target -- whether a relation can be the target of a stream
+ *
+ * Permanent, logged, ordinary or partitioned table, all leaves too.
+ * Errors:  42809 with detail and hint; 42P01 when it is not there
+ * Needs:   a lock on the relation, or willingness to look again
+ */
+extern void us_check_target(Oid target);
+
+#endif							/* US_CATALOG_H */

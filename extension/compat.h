@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ * extension/compat.h
+ *    every test of a PostgreSQL or librdkafka version in the project
+ *
+ * The code is written for the newest form of each interface; this header
+ * gives older servers (15 and up) that form.  No other file may test
+ * PG_VERSION_NUM or RD_KAFKA_VERSION.  It includes only what the wrappers
+ * below need, so that a file pays for nothing else.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_COMPAT_H
+#define US_COMPAT_H
+
+#include "pg_config.h"
+
+#if PG_VERSION_NUM < 150000
+#error "userstream needs PostgreSQL 15 or later"
+#endif
+
+/* noreturn goes in front of the declaration from 18 on */
+#if PG_VERSION_NUM < 180000 && !defined(pg_noreturn)
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
+/* the interrupts of a process with a main loop were renamed in 18 */
+#if PG_VERSION_NUM < 180000
+#define us_process_main_loop_interrupts() HandleMainLoopInterrupts()
+#else
+#define us_process_main_loop_interrupts() ProcessMainLoopInterrupts()
+#endif
+
+/* a wait event set belongs to a resource owner since 17 (NULL: the process) */
+#if PG_VERSION_NUM < 170000
+#define us_create_wait_event_set(nevents) \
+	CreateWaitEventSet(TopMemoryContext, (nevents))
+#else
+#define us_create_wait_event_set(nevents) \
+	CreateWaitEventSet(NULL, (nevents))
+#endif
+
+/* extra argument of ExecInsertIndexTuples since 16 */
+#if PG_VERSION_NUM < 160000
+#define us_insert_index_tuples(rri, slot, estate) \
+	ExecInsertIndexTuples((rri), (slot), (estate), false, false, NULL, NIL)
+#else
+#define us_insert_index_tuples(rri, slot, estate) \
+	ExecInsertIndexTuples((rri), (slot), (estate), false, false, NULL, NIL, false)
+#endif
+
+/* the JSON lexer can live in the caller's memory, and is const, since 17 */
+#if PG_VERSION_NUM < 170000
+#define us_json_lexer_create(data, len, need_escapes) \
+	makeJsonLexContextCstringLen((char *) (data), (int) (len), PG_UTF8, (need_escapes))
+#else
+#define us_json_lexer_create(data, len, need_escapes) \
+	makeJsonLexContextCstringLen(NULL, (data), (len), PG_UTF8, (need_escapes))
+#endif
+
+/* ownership checks are one function per catalog since 16 */
+#if PG_VERSION_NUM < 160000
+#define us_class_ownercheck(oid, role) pg_class_ownercheck((oid), (role))
+#define us_database_ownercheck(oid, role) pg_database_ownercheck((oid), (role))
+#define us_server_aclcheck(oid, role, mode) pg_foreign_server_aclcheck((oid), (role), (mode))
+#define us_database_aclcheck(oid, role, mode) pg_database_aclcheck((oid), (role), (mode))
+#else
+#define us_class_ownercheck(oid, role) \
+	object_ownercheck(RelationRelationId, (oid), (role))
+#define us_database_ownercheck(oid, role) \
+	object_ownercheck(DatabaseRelationId, (oid), (role))
+#define us_server_aclcheck(oid, role, mode) \
+	object_aclcheck(ForeignServerRelationId, (oid), (role), (mode))
+#define us_database_aclcheck(oid, role, mode) \
+	object_aclcheck(DatabaseRelationId, (oid), (role), (mode))
+#endif
+
+#endif							/* US_COMPAT_H */

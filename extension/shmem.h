@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ * extension/shmem.h
+ *    what the processes of userstream share
+ *
+ * Fixed in size, made at preload.  One lock guards all of it; nothing that
+ * can raise or wait is called while it is held.  No handle, file descriptor
+ * or pointer of a process is kept here.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_SHMEM_H
+#define US_SHMEM_H
+
+#include "datatype/timestamp.h"
+#include "storage/proc.h"
+
+#define US_MAX_SLOTS		1024	/* wanted workers of all databases together */
+#define US_MAX_PARTITIONS	8192	/* partitions of all streams together that views show live */
+#define US_MAX_HOLDS		16		/* databases that someone is dropping, renaming or copying */
+#define US_MAX_DATABASES	1024	/* databases known to lack the extension */
+#define US_ERROR_TEXT_LEN	512		/* bytes kept of an error, with the zero */
+
+typedef enum UsSlotKind
+{
+	US_SLOT_FREE = 0,
+	US_SLOT_SUPERVISOR,
+	US_SLOT_STREAM,
+	US_SLOT_MIRROR
+} UsSlotKind;
+
+/* in the order of how much it concerns an operator: the highest wins */
+typedef enum UsState
+{
+	US_STATE_NONE = 0,
+	US_STATE_CAUGHT_UP,
+	US_STATE_RUNNING,
+	US_STATE_STARTING,
+	US_STATE_WAITING,
+	US_STATE_BLOCKED,
+	US_STATE_PAUSED,
+	US_STATE_STOPPED
+} UsState;
+
+/* one wanted process; made by the supervisor (or, for it, by the launcher) */
+typedef struct UsSlot
+{
+	/* written by the one who starts the process */
+	UsSlotKind	kind;
+	Oid			database;
+	Oid			owner;			/* role the worker connects as */
+	int64		definition;		/* stream.id or mirror.id */
+	int			worker_index;	/* 0 .. worker_count - 1 */
+	int			worker_count;	/* partitions are split by number modulo this */
+	int			config_version; /* of the definition that it was started for */
+	uint32		generation;		/* raised at each start: an older process leaves */
+	bool		stop;			/* the process should end after its batch */
+	TimestampTz started_at;		/* last registration; 0 = never */
+	int			failures;		/* starts in a row that did not last */
+
+	/* written by the process itself */
+	pid_t		pid;			/* 0 = not running */
+	int			pgprocno;		/* valid while pid != 0 */
+	UsState		state;
+	double		rows_per_second;
+	char		last_error[US_ERROR_TEXT_LEN];	/* empty = none */
+	TimestampTz last_error_at;	/* 0 = never */
+	TimestampTz failing_since;	/* 0 = not failing */
+} UsSlot;
+
+/* live picture of a partition, kept by its worker */
+typedef struct UsPartitionKey
+{
+	Oid			database;
+	int32		partition;
+	int64		stream;
+} UsPartitionKey;
+
+typedef struct UsPartitionLive
+{
+	UsPartitionKey key;
+	pid_t		pid;			/* worker that keeps it; 0 = none now */
+	UsState		state;
+	int64		low_offset;		/* -1 = unknown */
+	int64		high_offset;	/* -1 = unknown */
+	int64		next_offset;	/* committed */
+	TimestampTz oldest_unread_at;	/* message time; 0 = unknown */
+	TimestampTz sampled_at;
+} UsPartitionLive;
+
+/* whether shared memory is there: false when the library is not preloaded */
+extern bool us_shmem_available(void);
+/* shared memory hooks; called once from _PG_init while preloading */
+extern void us_shmem_init(void);
+
+/*
+ * Slots.  A slot number is stable while the slot is in use.
+ */
+extern int	us_slot_acquire(UsSlotKind kind, Oid database, int64 definition, int worker_index);
+extern void us_slot_release(int slotno);
+
+/* copies all slots in use of a database (InvalidOid: of all) into palloc'd arrays */
+extern int	us_slot_list(Oid database, UsSlot **slots, int **slotnos);
+
+/* the slot as it stands; false if it is not in use any more */
+extern bool us_slot_get(int slotno, UsSlot *slot);
+
+/* before a start: raises the generation, clears stop, notes the time; returns the generation */
+extern uint32 us_slot_prepare_start(int slotno, Oid owner, int worker_count, int config_version);
+
+/* ask a process to end after its batch, and wake it */
+extern void us_slot_request_stop(int slotno);
+
+/* count of starts in a row that failed */
+extern void us_slot_set_failures(int slotno, int failures);
+
+/* keep a reason in a slot whose process does not run */
+extern void us_slot_set_error(int slotno, UsState state, const char *error);
+
+/*
+ * In the process itself.  Attach returns false when the slot is not this
+ * start's any more, or a hold is on its database: then exit.
+ */
+extern bool us_slot_attach(int slotno, uint32 generation, UsSlot *slot);
+extern bool us_slot_stop_requested(void);
+extern void us_slot_report(UsState state, double rows_per_second);
+extern void us_slot_report_error(UsState state, const char *error);
+extern void us_slot_report_recovered(void);
+
+/*
+ * Live partitions.
+ */
+extern void us_partition_report(const UsPartitionLive *live);
+extern bool us_partition_get(Oid database, int64 stream, int32 partition, UsPartitionLive *live);
+/* drops the entries of a stream that no worker keeps any more */
+extern void us_partition_forget(Oid database, int64 stream);
+
+/*
+ * Waking and poking.  Safe to call anywhere; without shared memory they do
+ * nothing.
+ */
+extern void us_wake_supervisor(Oid database);
+extern void us_wake_launcher(void);
+
+/* remember to wake this database's supervisor (and the launcher) when the transaction commits */
+extern void us_wake_at_commit(void);
+
+/* mirror and stream workers of the current database, after a commit: used by later parts */
+extern void us_launcher_attach(void);
+/* databases found without the extension are left alone until poked */
+extern bool us_database_is_idle(Oid database, TimestampTz now);
+extern void us_database_set_idle(Oid database, TimestampTz until);
+
+/*
+ * Holds: while there is one on a database, no process of ours is in it.
+ */
+extern bool us_hold_acquire(Oid database);
+extern void us_hold_release(Oid database);
+extern bool us_hold_exists(Oid database);
+/* terminates our processes in the database; returns how many are (or may come to be) in it */
+extern int	us_hold_evict(Oid database);
+
+extern const char *us_state_name(UsState state);
+
+#endif							/* US_SHMEM_H */

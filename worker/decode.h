@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ * worker/decode.h
+ *    bytes of a message -> values at the wanted paths
+ *
+ * Pure: builds in the server and, with FRONTEND, in the unit tests; raises
+ * nothing.  A decoder accepts a message only when PostgreSQL's own ::jsonb
+ * accepts it.  Where it is not sure (depth, huge numbers ...) it says
+ * US_DECODE_UNSURE and the caller lets jsonb decide; when it refuses, the
+ * caller asks jsonb for the error text, so that both always agree.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_DECODE_H
+#define US_DECODE_H
+
+#include "worker/path.h"
+
+typedef enum UsValueKind
+{
+	US_VALUE_ABSENT = 0,		/* the message has no such field */
+	US_VALUE_NULL,
+	US_VALUE_STRING,			/* data: the string, de-escaped, without quotes */
+	US_VALUE_NUMBER,			/* data: the number as written */
+	US_VALUE_TRUE,
+	US_VALUE_FALSE,
+	US_VALUE_OBJECT,			/* data: the JSON text with its braces, as written */
+	US_VALUE_ARRAY				/* data: the JSON text with its brackets, as written */
+} UsValueKind;
+
+/* bytes are the message's own, or the decoder's until us_decoder_reset */
+typedef struct UsValue
+{
+	const char *data;			/* not NUL-terminated */
+	uint32		len;			/* bytes */
+	UsValueKind kind;
+} UsValue;
+
+typedef enum UsDecodeResult
+{
+	US_DECODE_OK = 0,
+	US_DECODE_UNSURE,			/* values are filled, but ask jsonb first whether it accepts */
+	US_DECODE_EMPTY,			/* no bytes, or blanks only */
+	US_DECODE_BAD_ENCODING,		/* not UTF-8, or a zero byte */
+	US_DECODE_INVALID,			/* not JSON, or JSON that jsonb refuses (\u0000 ...) */
+	US_DECODE_NOT_OBJECT		/* valid JSON, but not an object */
+} UsDecodeResult;
+
+typedef struct UsDecoder UsDecoder;
+
+/* the format's function: fills values[0 .. paths->nfields), all of them */
+typedef UsDecodeResult (*UsDecodeFunction) (UsDecoder *decoder,
+											const char *data, size_t len,
+											UsValue *values);
+
+/* a chunk of de-escaped strings; chunks are kept and reused */
+typedef struct UsTextChunk
+{
+	struct UsTextChunk *next;
+	size_t		size;			/* bytes in data */
+	size_t		used;
+	char		data[FLEXIBLE_ARRAY_MEMBER];
+} UsTextChunk;
+
+struct UsDecoder
+{
+	const char *format;			/* "json" */
+	UsDecodeFunction decode;
+	const UsPathSet *paths;
+	UsTextChunk *chunks;		/* first chunk; de-escaped strings live here */
+	UsTextChunk *chunk;			/* the one being filled */
+};
+
+/*
+ * us_decoder_create -- a decoder for a format
+ *
+ * In:      paths must outlive the decoder
+ * Returns: NULL for a format that does not exist
+ */
+extern UsDecoder *us_decoder_create(const char *format, const UsPathSet *paths);
+
+/* forgets the de-escaped strings; once per batch */
+extern void us_decoder_reset(UsDecoder *decoder);
+
+/* room for a string until the next reset; for decoders */
+extern char *us_decoder_text(UsDecoder *decoder, size_t len);
+
+/* worker/decode_json.c */
+extern UsDecodeResult us_decode_json(UsDecoder *decoder, const char *data, size_t len,
+									 UsValue *values);
+
+#endif							/* US_DECODE_H */

@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ * worker/map.h
+ *    one message -> the columns of one row, by a plan compiled once
+ *
+ * The plan says for each column of the target where its value comes from: a
+ * JSON path, a part of the message (@offset ...), its default, or nothing.
+ * A column takes what value::jsonb ->> 'field' gives, through the column
+ * type's own input function or a shortcut with the same result.
+ *
+ * Mapping is in two steps, so that the common case costs no error handling:
+ * us_map_fast never raises and never runs user code; what it leaves is done
+ * by us_map_slow, which may do both.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_MAP_H
+#define US_MAP_H
+
+#include "executor/tuptable.h"
+#include "utils/jsonb.h"
+#include "utils/rel.h"
+#include "worker/source.h"
+
+typedef struct UsMap UsMap;
+
+typedef enum UsMapResult
+{
+	US_MAP_DONE,				/* the slot holds the row */
+	US_MAP_SKIP,				/* the message gives no row (a tombstone) */
+	US_MAP_SLOW_SAFE,			/* us_map_slow must finish it; PG_TRY is enough around it */
+	US_MAP_SLOW					/* us_map_slow must finish it, inside a subtransaction */
+} UsMapResult;
+
+/*
+ * us_map_compile -- the plan for a relation as it stands
+ *
+ * In:      format     of the message's value ("json")
+ *          columns    of create_stream; NULL = each column by its name
+ *          context    that the plan lives in; delete it to free the plan
+ * Errors:  42703 unknown column (hint: the nearest name); 22023 bad grammar
+ *          of columns; 428C9 a generated column named
+ * Needs:   transaction, relation open and locked
+ */
+extern UsMap *us_map_compile(Relation relation, const char *format, Jsonb *columns,
+							 MemoryContext context);
+
+/* attribute numbers of the columns that messages give (for privilege checks, INSERT lists) */
+extern int	us_map_columns(const UsMap *map, const AttrNumber **attnums);
+
+/* slots of this descriptor hold the rows; a copy that no relation owns */
+extern TupleDesc us_map_descriptor(const UsMap *map);
+
+/*
+ * us_map_begin_batch -- once before the messages of a batch
+ *
+ * Values are palloc'd in batch_context, which the caller resets after the
+ * rows are written.  Default expressions are readied with estate.
+ */
+extern void us_map_begin_batch(UsMap *map, MemoryContext batch_context);
+
+/*
+ * us_map_fast -- map a message as far as can be done without risk
+ *
+ * In:      slot  empty, of us_map_descriptor; filled (and stored as virtual
+ *                tuple) when the result is US_MAP_DONE
+ * Errors:  none raised but out of memory
+ */
+extern UsMapResult us_map_fast(UsMap *map, const UsMessage *message, TupleTableSlot *slot);
+
+/*
+ * us_map_slow -- map a message wholly; decodes it again
+ *
+ * Errors:  what is wrong with the message: 22P02 not JSON or empty, 22P05
+ *          \u0000 or not convertible, 22021 not UTF-8, 22023 not an object,
+ *          or what the column's input function, domain or default raises.
+ *          us_map_error_column then names the column.
+ * Needs:   transaction
+ */
+extern void us_map_slow(UsMap *map, const UsMessage *message, TupleTableSlot *slot);
+
+/* name of the column whose value was being made when us_map_slow raised; NULL = none */
+extern const char *us_map_error_column(const UsMap *map);
+
+/* headers as the jsonb array that design 3 describes: [{"key": k, "value": v}]; NULL = none */
+extern Jsonb *us_message_headers(const UsMessage *message);
+
+/* time of a message; false when it has none */
+extern bool us_message_time(const UsMessage *message, TimestampTz *time);
+
+#endif							/* US_MAP_H */

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ * worker/position.h
+ *    userstream.stream_position: where each partition stands, and its counters
+ *
+ * Every call is made inside the batch's transaction and goes up to the owner
+ * of our tables by itself.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_POSITION_H
+#define US_POSITION_H
+
+#include "datatype/timestamp.h"
+
+/* one partition of this worker */
+typedef struct UsPosition
+{
+	int32		partition;
+	int64		next_offset;	/* committed: next to read */
+	int64		epoch;			/* raised by seek, alter, adopt */
+	bool		stopped;		/* a person must look; not read */
+	TimestampTz last_message_at;	/* of the last committed message; 0 = none */
+} UsPosition;
+
+/* what one batch changes in one partition */
+typedef struct UsProgress
+{
+	int64		next_offset;	/* to store */
+	int64		messages_read;
+	int64		messages_applied;
+	int64		rows_written;
+	int64		dead_letters;
+	int64		skipped;
+	TimestampTz last_message_at;	/* 0 = none */
+} UsProgress;
+
+/* the partitions p of a stream with p % worker_count == worker_index, ascending */
+extern UsPosition *us_position_load(int64 stream, int worker_count, int worker_index, int *count);
+
+/*
+ * us_position_advance -- compare-and-set, the first statement of a batch
+ *
+ * Errors:  40001 when position or epoch is not what this worker started from
+ *          (someone sought, altered or dropped the stream, or another worker
+ *          has the partition): then this worker must end; 55P03 when the row
+ *          stays locked
+ */
+extern void us_position_advance(int64 stream, const UsPosition *from, const UsProgress *progress);
+
+/* adds the counters that are known only at the end of the batch */
+extern void us_position_count(int64 stream, int32 partition, const UsProgress *progress);
+
+/* marks one partition as stopped (its own transaction is the caller's) */
+extern void us_position_stop(int64 stream, int32 partition, const char *error);
+
+#endif							/* US_POSITION_H */

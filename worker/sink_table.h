@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ * worker/sink_table.h
+ *    rows -> the target table, as the owner
+ *
+ * Two ways in.  Direct: a plain heap table without triggers, rules, row
+ * security or generated columns takes table_multi_insert.  Query: any other
+ * target takes INSERT .. SELECT from an ephemeral relation, so that rewriter
+ * and executor do all they do for everybody else.  Which one is decided
+ * again whenever the relation changes.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_SINK_TABLE_H
+#define US_SINK_TABLE_H
+
+#include "executor/tuptable.h"
+#include "utils/rel.h"
+#include "worker/map.h"
+
+typedef struct UsSink UsSink;
+
+/*
+ * us_sink_create -- the sink of a stream; opens nothing yet
+ *
+ * In:      target, format and columns of the stream
+ */
+extern UsSink *us_sink_create(Oid target, const char *format, Jsonb *columns);
+
+/*
+ * us_sink_begin -- open the target for one batch
+ *
+ * Locks the relation, compiles a new plan if it changed, checks the target
+ * and the INSERT privilege.
+ * Errors:  42P01 target is gone; 42809 not a target any more; 42501 no
+ *          privilege; 55P03 lock not to be had
+ * Needs:   transaction
+ */
+extern void us_sink_begin(UsSink *sink, MemoryContext batch_context);
+
+/* the plan to map messages with; valid from us_sink_begin to us_sink_end */
+extern UsMap *us_sink_map(UsSink *sink);
+
+/* slot number i, 0 .. US_SINK_WINDOW - 1, empty or filled by the map */
+extern TupleTableSlot *us_sink_slot(UsSink *sink, int i);
+
+#define US_SINK_WINDOW	1000	/* rows mapped ahead and written together at most */
+
+/*
+ * us_sink_write -- write slots[order[from .. to)]
+ *
+ * Needs:   a subtransaction around it: after an error the sink is as before
+ * Returns: rows written (a BEFORE trigger may have suppressed some)
+ * Errors:  whatever the table says.  us_sink_failed_row then gives the index
+ *          into order of the row that failed, or -1 when that is not known.
+ */
+extern uint64 us_sink_write(UsSink *sink, const int *order, int from, int to);
+extern int	us_sink_failed_row(const UsSink *sink);
+
+/* closes the relation, keeping the lock until the transaction ends */
+extern void us_sink_end(UsSink *sink);
+
+/* after an aborted transaction: forget what it had open */
+extern void us_sink_reset(UsSink *sink);
+
+#endif							/* US_SINK_TABLE_H */
