@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ * extension/kafka_topic.h
+ *    what a broker says about a topic: partitions and watermarks
+ *
+ * Pure C.  Used inside a caller's transaction (create_stream), so it is
+ * bounded, and asks between short steps whether the caller wants to stop.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_KAFKA_TOPIC_H
+#define US_KAFKA_TOPIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "extension/server.h"
+
+typedef struct UsTopicPartition
+{
+	int32_t		partition;
+	int32_t		leader;			/* broker id; -1 = none now */
+	int64_t		low_offset;		/* first offset in the log */
+	int64_t		high_offset;	/* next offset to be given */
+} UsTopicPartition;
+
+typedef enum UsTopicResult
+{
+	US_TOPIC_OK = 0,
+	US_TOPIC_UNKNOWN,			/* the broker knows no such topic */
+	US_TOPIC_NOT_AUTHORIZED,
+	US_TOPIC_UNREACHABLE,		/* no broker answered in time; errstr says more */
+	US_TOPIC_INTERRUPTED,		/* the caller's check said stop */
+	US_TOPIC_FAILED				/* anything else; errstr */
+} UsTopicResult;
+
+/*
+ * us_kafka_topic_describe -- partitions of a topic with their watermarks
+ *
+ * In:      timeout_ms   for all of it
+ *          interrupted  asked at least four times a second; may be NULL
+ * Out:     partitions   malloc'd array, ascending, the caller frees it; only
+ *                       with US_TOPIC_OK
+ *          errstr       for people, holds no secret
+ * Errors:  none raised; calls nothing of PostgreSQL
+ */
+extern UsTopicResult us_kafka_topic_describe(const UsOptionList *options, const char *topic,
+											 int timeout_ms, bool (*interrupted) (void),
+											 UsTopicPartition **partitions, int *count,
+											 char *errstr, size_t errstr_size);
+
+#endif							/* US_KAFKA_TOPIC_H */
