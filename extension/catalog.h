@@ -35,6 +35,14 @@ extern void us_restore(UsElevation saved);
 /* "<system identifier>/<database oid>" of where we are; palloc'd */
 extern char *us_home(void);
 
+/*
+ * us_catalog_owner -- the role that owns a definition
+ *
+ * At home the oid counts (it follows a renaming), elsewhere the name.
+ * Returns: InvalidOid when there is no such role (any more)
+ */
+extern Oid	us_catalog_owner(const char *owner, Oid owner_oid, const char *home);
+
 /* options of a stream, all set */
 typedef struct UsStreamOptions
 {

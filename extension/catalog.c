@@ -1,0 +1,270 @@
+/*-------------------------------------------------------------------------
+ * extension/catalog.c
+ *    rows of userstream.* -> C structs, and the way up to our tables' owner
+ *
+ * Called in backends (SQL functions, views), in the supervisor and in
+ * workers.  All reading goes through SPI as the owner of our tables, so that
+ * a plain role needs no right on them, and with the search path closed, so
+ * that nothing a user made can stand in for what we mean.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "extension/catalog.h"
+#include "extension/options.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+/* columns of the query below, in its order */
+enum
+{
+	COL_ID = 1,
+	COL_NAME,
+	COL_OWNER,
+	COL_OWNER_OID,
+	COL_SERVER,
+	COL_SERVER_OID,
+	COL_TOPIC,
+	COL_TARGET,
+	COL_TARGET_OID,
+	COL_FORMAT,
+	COL_MODE,
+	COL_COLUMNS,
+	COL_ON_ERROR,
+	COL_WORKERS,
+	COL_OPTIONS,
+	COL_TIMEZONE,
+	COL_PAUSED,
+	COL_STOP_REASON,
+	COL_HOME,
+	COL_CONFIG_VERSION,
+	COL_PARTITIONS
+};
+
+#define STREAM_QUERY \
+	"SELECT s.id, s.name, s.owner, s.owner_oid, s.server, s.server_oid," \
+	" s.topic, s.target, s.target_oid, s.format, s.mode, s.columns," \
+	" s.on_error, s.workers, s.options, s.timezone, s.paused, s.stop_reason," \
+	" s.home, s.config_version," \
+	" (SELECT count(*)::int FROM userstream.stream_position p" \
+	" WHERE p.stream_id = s.id)" \
+	" FROM userstream.stream s"
+
+/*
+ * The table whose owner we act as; InvalidOid when the extension is not
+ * there.  Asking for the extension first matters: without it, a schema of
+ * our name may belong to anybody.
+ */
+static Oid
+find_position_table(void)
+{
+	Oid			schema;
+
+	if (!OidIsValid(get_extension_oid("userstream", true)))
+		return InvalidOid;
+	schema = get_namespace_oid("userstream", true);
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	return get_relname_relid("stream_position", schema);
+}
+
+static Oid
+relation_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
+UsElevation
+us_elevate(void)
+{
+	UsElevation saved;
+	Oid			table = find_position_table();
+	Oid			owner = OidIsValid(table) ? relation_owner(table) : InvalidOid;
+
+	if (!OidIsValid(owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"userstream.stream_position\" does not exist"),
+				 errhint("Create the extension in this database.")));
+
+	GetUserIdAndSecContext(&saved.role, &saved.security_context);
+	saved.guc_nest_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	SetUserIdAndSecContext(owner, saved.security_context | SECURITY_LOCAL_USERID_CHANGE);
+	return saved;
+}
+
+void
+us_restore(UsElevation saved)
+{
+	AtEOXact_GUC(false, saved.guc_nest_level);
+	SetUserIdAndSecContext(saved.role, saved.security_context);
+}
+
+char *
+us_home(void)
+{
+	return psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
+}
+
+Oid
+us_catalog_owner(const char *owner, Oid owner_oid, const char *home)
+{
+	char	   *here = us_home();
+	bool		at_home = strcmp(home, here) == 0;
+
+	pfree(here);
+	if (!at_home)
+		return get_role_oid(owner, true);
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(owner_oid)))
+		return InvalidOid;
+	return owner_oid;
+}
+
+/* text column -> C string; NULL for null */
+static char *
+text_column(HeapTuple tuple, TupleDesc desc, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static Datum
+notnull_column(HeapTuple tuple, TupleDesc desc, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, column, &isnull);
+
+	if (isnull)
+		elog(ERROR, "column %d of userstream.stream is null", column);
+	return value;
+}
+
+/* everything is made in CurrentMemoryContext */
+static void
+read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
+{
+	Datum		value;
+	bool		isnull;
+	char	   *on_error;
+
+	memset(stream, 0, sizeof(*stream));
+	stream->id = DatumGetInt64(notnull_column(tuple, desc, COL_ID));
+	stream->name = text_column(tuple, desc, COL_NAME);
+	stream->owner = text_column(tuple, desc, COL_OWNER);
+	stream->owner_oid = DatumGetObjectId(notnull_column(tuple, desc, COL_OWNER_OID));
+	stream->server = text_column(tuple, desc, COL_SERVER);
+	stream->server_oid = DatumGetObjectId(notnull_column(tuple, desc, COL_SERVER_OID));
+	stream->topic = text_column(tuple, desc, COL_TOPIC);
+	stream->target = text_column(tuple, desc, COL_TARGET);
+	stream->target_oid = DatumGetObjectId(notnull_column(tuple, desc, COL_TARGET_OID));
+	stream->format = text_column(tuple, desc, COL_FORMAT);
+	stream->mode = text_column(tuple, desc, COL_MODE);
+	value = SPI_getbinval(tuple, desc, COL_COLUMNS, &isnull);
+	if (!isnull)
+		stream->columns = DatumGetJsonbPCopy(value);
+	on_error = text_column(tuple, desc, COL_ON_ERROR);
+	stream->on_error = strcmp(on_error, "stop") == 0 ? US_ON_ERROR_STOP : US_ON_ERROR_DEAD_LETTER;
+	pfree(on_error);
+	stream->workers = DatumGetInt32(notnull_column(tuple, desc, COL_WORKERS));
+	us_parse_stream_options(DatumGetJsonbP(notnull_column(tuple, desc, COL_OPTIONS)),
+							&stream->options);
+	stream->timezone = text_column(tuple, desc, COL_TIMEZONE);
+	stream->paused = DatumGetBool(notnull_column(tuple, desc, COL_PAUSED));
+	stream->stop_reason = text_column(tuple, desc, COL_STOP_REASON);
+	stream->home = text_column(tuple, desc, COL_HOME);
+	stream->config_version = DatumGetInt32(notnull_column(tuple, desc, COL_CONFIG_VERSION));
+	stream->partitions = DatumGetInt32(notnull_column(tuple, desc, COL_PARTITIONS));
+}
+
+/* the streams that a query gives, in the caller's memory context */
+static UsStream *
+load_streams(const char *query, int nargs, Oid *argtypes, Datum *values, int *count)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	UsStream   *streams = NULL;
+	UsElevation saved;
+	bool		pushed = false;
+
+	*count = 0;
+	if (!OidIsValid(find_position_table()))
+		return NULL;
+
+	/* a worker between its batches has no snapshot of its own */
+	if (!ActiveSnapshotSet())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		pushed = true;
+	}
+	saved = us_elevate();
+	SPI_connect();
+	/* not read-only: an earlier call in the same statement must be seen */
+	if (SPI_execute_with_args(query, nargs, argtypes, values, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read userstream.stream");
+
+	if (SPI_processed > 0)
+	{
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+
+		*count = (int) SPI_processed;
+		streams = palloc(sizeof(UsStream) * *count);
+		for (int i = 0; i < *count; i++)
+			read_stream(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &streams[i]);
+		MemoryContextSwitchTo(spi);
+	}
+	SPI_finish();
+	us_restore(saved);
+	if (pushed)
+		PopActiveSnapshot();
+	return streams;
+}
+
+UsStream *
+us_catalog_streams(int *count)
+{
+	return load_streams(STREAM_QUERY " ORDER BY s.id", 0, NULL, NULL, count);
+}
+
+UsStream *
+us_catalog_stream(int64 id)
+{
+	Oid			argtypes[1] = {INT8OID};
+	Datum		values[1] = {Int64GetDatum(id)};
+	int			count;
+
+	return load_streams(STREAM_QUERY " WHERE s.id = $1", 1, argtypes, values, &count);
+}
+
+UsStream *
+us_catalog_stream_by_name(const char *name)
+{
+	Oid			argtypes[1] = {TEXTOID};
+	Datum		values[1] = {CStringGetTextDatum(name)};
+	int			count;
+
+	return load_streams(STREAM_QUERY " WHERE s.name = $1", 1, argtypes, values, &count);
+}
