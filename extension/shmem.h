@@ -135,17 +135,22 @@ extern void us_partition_forget(Oid database, int64 stream);
 
 /*
  * Waking and poking.  Safe to call anywhere; without shared memory they do
- * nothing.
+ * nothing.  A wake is a hint: whoever is woken looks at regular times anyway.
  */
+extern void us_wake_init(void);
 extern void us_wake_supervisor(Oid database);
 extern void us_wake_launcher(void);
 
-/* remember to wake this database's supervisor (and the launcher) when the transaction commits */
+/* wake this database's supervisor, or have one started, when the transaction commits */
 extern void us_wake_at_commit(void);
 
-/* mirror and stream workers of the current database, after a commit: used by later parts */
+/* in the launcher: be the one that us_wake_launcher wakes */
 extern void us_launcher_attach(void);
-/* databases found without the extension are left alone until poked */
+
+/*
+ * Databases without the extension are left alone until a time, or until
+ * us_wake_at_commit was called in them.
+ */
 extern bool us_database_is_idle(Oid database, TimestampTz now);
 extern void us_database_set_idle(Oid database, TimestampTz until);
 

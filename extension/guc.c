@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ * extension/guc.c
+ *    the settings of userstream
+ *
+ * All of them can change without a restart: workers read them when they
+ * start or at each reload, so nothing here sizes shared memory.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "extension/guc.h"
+#include "utils/guc.h"
+
+bool		us_guc_enabled = true;
+int			us_guc_queue_memory_kb = 0;
+int			us_guc_max_workers = 0;
+int			us_guc_restart_interval_ms = 5000;
+
+void
+us_guc_init(void)
+{
+	DefineCustomBoolVariable("userstream.enabled",
+							 "Whether streams and mirrors run.",
+							 "Off ends every worker after its batch; definitions and positions stay.",
+							 &us_guc_enabled,
+							 true,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("userstream.queue_memory",
+							"Memory for messages fetched ahead, per worker.",
+							"0 chooses by the version of librdkafka. A server's own queued.max.messages.kbytes wins.",
+							&us_guc_queue_memory_kb,
+							0,
+							0, 2 * 1024 * 1024 - 1,
+							PGC_SIGHUP,
+							GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("userstream.max_workers",
+							"Workers at most per database.",
+							"0 means no limit but the server's own max_worker_processes.",
+							&us_guc_max_workers,
+							0,
+							0, 1024,
+							PGC_SIGHUP,
+							0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("userstream.restart_interval",
+							"Time between two starts of a worker that failed.",
+							"Doubles with each failure in a row, up to a minute.",
+							&us_guc_restart_interval_ms,
+							5000,
+							100, 3600 * 1000,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("userstream");
+}
