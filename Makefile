@@ -1,0 +1,167 @@
+# Makefile
+#    builds, installs, tests and shows userstream
+#
+# "make" and "make install" are PGXS's own and need only PostgreSQL's server
+# headers and librdkafka.  pg_config in PATH (or PG_CONFIG=...) decides for
+# which PostgreSQL.  "make help" tells the rest.
+
+.DEFAULT_GOAL := all
+
+EXTENSION = extension/userstream
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" extension/userstream.control)
+MODULE_big = userstream
+
+OBJS = \
+	extension/userstream.o \
+	extension/guc.o \
+	extension/shmem.o \
+	extension/catalog.o \
+	extension/options.o \
+	extension/target.o \
+	extension/server.o \
+	extension/kafka_conf.o \
+	extension/kafka_topic.o \
+	extension/stream_api.o \
+	extension/status.o \
+	extension/hook.o \
+	worker/launcher.o \
+	worker/spawn.o \
+	worker/supervisor.o \
+	worker/stream_worker.o \
+	worker/batch.o \
+	worker/position.o \
+	worker/dead_letter.o \
+	worker/incident.o \
+	worker/fault.o \
+	worker/kafka_source.o \
+	worker/path.o \
+	worker/decode.o \
+	worker/decode_json.o \
+	worker/map.o \
+	worker/convert.o \
+	worker/sink_table.o \
+	worker/sink_direct.o \
+	worker/sink_query.o
+
+# in the order in which CREATE EXTENSION runs them
+SQL_PARTS = \
+	sql/00_guard.sql \
+	sql/10_tables.sql \
+	sql/15_comments.sql \
+	sql/20_connections.sql \
+	sql/30_functions.sql \
+	sql/40_views.sql \
+	sql/90_privileges.sql
+
+DATA = $(wildcard sql/userstream--*--*.sql)
+DATA_built = sql/userstream--$(EXTVERSION).sql
+
+SHLIB_LINK = -lrdkafka -lpthread
+
+# -isystem wins over PGXS's own -I of the same folder: our warnings are
+# errors, and PostgreSQL's headers would not pass.  The two -Wno let clang
+# skip the gcc-only options that a PostgreSQL built by gcc hands on.
+PG_CPPFLAGS = -I$(srcdir) -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -MMD -MP \
+	$(if $(findstring clang,$(CC)),-Wno-ignored-optimization-argument -Wno-unknown-warning-option)
+EXTRA_CLEAN = $(OBJS:.o=.d)
+
+PG_CONFIG ?= pg_config
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+ifneq ($(PGXS),)
+include $(PGXS)
+else
+all install:
+	@echo "make: no PostgreSQL server headers found by '$(PG_CONFIG) --pgxs': run 'make deps', or set PG_CONFIG" >&2
+	@exit 1
+clean:
+endif
+
+sql/userstream--$(EXTVERSION).sql: $(SQL_PARTS)
+	cat $^ > $@.tmp && mv $@.tmp $@
+
+# Debian's PGXS tracks no headers; bitcode follows the object of its source
+-include $(OBJS:.o=.d)
+$(OBJS:.o=.bc): %.bc: %.o
+
+# ---------------------------------------------------------------------------
+# tests, demo, measurements: all of it in one state folder, nothing installed
+# in the system.  A server must not run as root, so test/servers/user hands
+# the run-* targets to an unprivileged user, with a copy of these sources.
+# ---------------------------------------------------------------------------
+
+STATE ?= $(shell test/servers/user --state)
+DEMO_PG_PORT ?= 15432
+DEMO_KAFKA_PORT ?= 19092
+TEST_KAFKA_PORT ?= 20092
+TEST_PARTS ?= lint unit sql tap
+TESTS ?=
+JOBS ?= $(shell nproc)
+
+# bitcode is for the planner's JIT only, and doubles the time of a build
+AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
+
+.PHONY: help deps test demo demo-stop bench lint tree run-build run-test run-demo run-bench run-tree
+
+help:
+	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
+	@echo "make install      install into that PostgreSQL"
+	@echo "make deps         install the packages that are missing (apt, by sudo when not root), fetch Kafka"
+	@echo "make demo         private PostgreSQL and Kafka, 10,000 users through a stream; runs until demo-stop"
+	@echo "                  DEMO_PG_PORT=$(DEMO_PG_PORT) DEMO_KAFKA_PORT=$(DEMO_KAFKA_PORT) (and the next one)"
+	@echo "make demo-stop    end what demo started"
+	@echo "make test         all tests, or some: TEST_PARTS='$(TEST_PARTS)' TESTS='test/t/x.pl ...'"
+	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried"
+	@echo "make bench        the measurements; BENCH_* variables: see test/bench"
+	@echo "make lint         formatting and directions of includes"
+	@echo "make tree         a private PostgreSQL tree with this build, for work by hand (test/README.md)"
+	@echo "make clean        remove what make built"
+	@echo "STATE=$(STATE)"
+	@echo "                  holds all that deps, demo, test and bench make; may be removed"
+
+deps:
+	@test/servers/deps packages
+	@test/servers/user $(STATE) test/servers/deps kafka $(STATE)
+
+lint:
+	@test/lint
+
+test: deps
+	@$(AS_USER) run-test STATE=$(STATE)
+
+demo: deps
+	@$(AS_USER) run-demo STATE=$(STATE)
+
+demo-stop:
+	@test/servers/user $(STATE) test/servers/demo stop $(STATE)
+
+bench: deps
+	@$(AS_USER) run-bench STATE=$(STATE)
+
+tree: deps
+	@$(AS_USER) run-tree STATE=$(STATE)
+
+ifneq ($(filter run-%,$(MAKECMDGOALS)),)
+TOOLS = $(addprefix $(STATE)/bin/,users topic)
+
+$(STATE)/bin/%: test/servers/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $< -lrdkafka
+
+run-build:
+	@$(MAKE) -s -j$(JOBS) all $(TOOLS)
+
+run-test: run-build
+	@test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_PARTS)" $(TESTS)
+
+run-demo: run-build
+	@test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT)
+
+run-bench: run-build
+	@test/servers/tree $(STATE) bench
+	@. test/servers/env.sh && userstream_env $(STATE) bench && exec test/bench/run
+
+run-tree: run-build
+	@test/servers/tree $(STATE) tree
+	@echo "tree ready: . test/servers/env.sh && userstream_env $(STATE) tree"
+endif

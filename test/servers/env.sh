@@ -1,0 +1,30 @@
+# test/servers/env.sh
+#    the environment of programs that use a private tree; to be sourced
+#
+# After  . test/servers/env.sh; userstream_env STATE NAME  (from the top of
+# the sources) the tree STATE/NAME/inst that test/servers/tree made is first in
+# PATH, PostgreSQL's TAP modules are found, and these are set:
+#    USERSTREAM_SRC         top of the sources
+#    USERSTREAM_STATE       the state folder
+#    USERSTREAM_WORK        STATE/NAME, for whatever the program makes
+#    USERSTREAM_KAFKA_LIBS  the jars of Kafka
+# PATH also has the programs of STATE/bin: users, topic.
+
+userstream_env() {
+	USERSTREAM_STATE=$1
+	USERSTREAM_WORK=$1/$2
+	USERSTREAM_SRC=$(pwd -P)
+	USERSTREAM_KAFKA_LIBS=$1/kafka/libs
+	_us_pgxs=$("${PG_CONFIG:-pg_config}" --pgxs)
+	_us_pgxs=${_us_pgxs%/makefiles/pgxs.mk}
+	PATH=$USERSTREAM_WORK/inst$("${PG_CONFIG:-pg_config}" --bindir):$1/bin:$PATH
+	PERL5LIB=$USERSTREAM_SRC/test/t:$_us_pgxs/test/perl
+	PG_REGRESS=$_us_pgxs/test/regress/pg_regress
+	# PostgreSQL 15 reads the first, later ones the other two
+	TESTDIR=$USERSTREAM_WORK
+	TESTDATADIR=$USERSTREAM_WORK/tmp_check
+	TESTLOGDIR=$USERSTREAM_WORK/tmp_check/log
+	unset PGHOST PGPORT PGUSER PGDATABASE PGOPTIONS PGSERVICE PGPASSWORD PG_CONFIG
+	export USERSTREAM_STATE USERSTREAM_WORK USERSTREAM_SRC USERSTREAM_KAFKA_LIBS \
+		PATH PERL5LIB PG_REGRESS TESTDIR TESTDATADIR TESTLOGDIR
+}

@@ -1,0 +1,314 @@
+#
+# test/t/UserstreamTest.pm
+#    what the live tests have in common: a real Kafka, a node with userstream
+#
+# On top of PostgreSQL::Test::Cluster and Utils.  test/run sets the
+# environment (test/servers/env.sh); test/README.md shows how to run one test
+# by hand.  Whatever a test starts through here ends with it, also when it
+# dies or is interrupted.
+#
+#    my $kafka = shared_kafka();            # the runner's broker: never stop it
+#    my $own = UserstreamTest::Kafka->new('x');   # one of the test's own, to break
+#    my $topic = $kafka->new_topic('orders', 4);
+#    $kafka->produce($topic, [ '{"id": 1}', { key => 'k', value => undef } ]);
+#    my $node = userstream_node('main');
+#    wait_until($node, 'postgres', 'SELECT count(*) FROM orders', 2);
+#
+package UserstreamTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+our @EXPORT = qw(
+  shared_kafka
+  userstream_node
+  create_server
+  wait_until
+);
+
+# END blocks, which stop what runs, do not run on a signal's default action
+$SIG{INT} = sub { exit 130 };
+$SIG{TERM} = sub { exit 143 };
+$SIG{HUP} = sub { exit 129 };
+
+my $shared;
+
+# The broker that test/run keeps for all tests; without it (prove by hand)
+# one of our own.
+sub shared_kafka
+{
+	return $shared if $shared;
+	if (my $address = $ENV{USERSTREAM_KAFKA})
+	{
+		$shared = UserstreamTest::Kafka->at($address);
+	}
+	else
+	{
+		$shared = UserstreamTest::Kafka->new('shared');
+	}
+	return $shared;
+}
+
+# A started node with the library preloaded and the extension in "postgres".
+#
+#    extension => 0   no CREATE EXTENSION
+#    start => 0       only initdb and configuration
+#    conf => "..."    more lines of postgresql.conf
+sub userstream_node
+{
+	my ($name, %args) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(allows_streaming => 'logical');
+	# Cluster writes restart_after_crash = off, log_statement = all and small
+	# numbers; a killed worker has to come back, and secrets are looked for in
+	# the log
+	$node->append_conf(
+		'postgresql.conf', qq{
+shared_preload_libraries = 'userstream'
+max_worker_processes = 32
+max_connections = 60
+shared_buffers = 128MB
+max_wal_size = 2GB
+restart_after_crash = on
+log_statement = none
+log_min_messages = info
+});
+	$node->append_conf('postgresql.conf', $args{conf}) if defined $args{conf};
+	return $node if exists $args{start} && !$args{start};
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION userstream')
+	  unless exists $args{extension} && !$args{extension};
+	return $node;
+}
+
+# CREATE SERVER for a broker, under the name "kafka" unless another is given
+sub create_server
+{
+	my ($node, $db, $kafka, $name) = @_;
+	my $address = $kafka->address;
+
+	$name = 'kafka' unless defined $name;
+	$node->safe_psql($db,
+		qq{CREATE SERVER $name FOREIGN DATA WRAPPER userstream_kafka
+			OPTIONS ("bootstrap.servers" '$address')});
+	return;
+}
+
+# Ask until the answer is the expected one ("t" unless given).  A server that
+# is being restarted is an answer like any other wrong one.  Returns whether it
+# came in time; the last answer is shown when it did not.
+sub wait_until
+{
+	my ($node, $db, $query, $expected, $seconds) = @_;
+	my $end = time + ($seconds || $PostgreSQL::Test::Utils::timeout_default);
+	my ($code, $out, $err);
+
+	$expected = 't' unless defined $expected;
+	while (1)
+	{
+		($code, $out, $err) = $node->psql($db, $query, on_error_die => 0, on_error_stop => 0);
+		return 1 if defined $code && $code == 0 && $out eq $expected;
+		last if time >= $end;
+		usleep(50_000);
+	}
+	diag("waited in vain for \"$expected\": $query");
+	diag("last answer: $out");
+	diag("last error: $err") if defined $err && $err ne '';
+	return 0;
+}
+
+package UserstreamTest::Kafka;
+
+use strict;
+use warnings;
+
+use Carp;
+use PostgreSQL::Test::Utils ();
+use PostgreSQL::Test::Cluster ();
+
+my @own;
+my $topics = 0;
+
+# A broker of the test's own, started, in a folder that goes with the test's
+# other data.
+sub new
+{
+	my ($class, $name) = @_;
+	my $self = bless {
+		dir => "${PostgreSQL::Test::Utils::tmp_check}/kafka_$name.$$",
+		port => two_free_ports(),
+	}, $class;
+
+	$self->{address} = "127.0.0.1:$self->{port}";
+	push @own, $self;
+	$self->start;
+	return $self;
+}
+
+# someone else's broker
+sub at
+{
+	my ($class, $address) = @_;
+	return bless { address => $address }, $class;
+}
+
+sub address { return $_[0]->{address}; }
+
+# the broker's port and its controller's, one above
+sub two_free_ports
+{
+	while (1)
+	{
+		my $port = PostgreSQL::Test::Cluster::get_free_port();
+		return $port if PostgreSQL::Test::Cluster::can_bind('127.0.0.1', $port + 1);
+	}
+}
+
+sub control
+{
+	my ($self, $verb, @args) = @_;
+
+	croak 'this broker belongs to all tests' unless $self->{dir};
+	system("$ENV{USERSTREAM_SRC}/test/servers/kafka", $verb, $self->{dir}, @args) == 0
+	  or croak "kafka $verb failed";
+	return;
+}
+
+sub start { my $self = shift; return $self->control('start', $self->{port}); }
+sub stop { return shift->control('stop'); }
+sub kill { return shift->control('kill'); }
+sub pause { return shift->control('pause'); }
+sub continue { return shift->control('continue'); }
+
+sub topic
+{
+	my ($self, @args) = @_;
+	system('topic', $self->address, @args) == 0 or croak "topic @args failed";
+	return;
+}
+
+# a name that no other test uses, made with so many partitions
+sub new_topic
+{
+	my ($self, $base, $partitions, %properties) = @_;
+	my $name = sprintf '%s.%d.%d', $base, $$, ++$topics;
+
+	$self->create_topic($name, $partitions, %properties);
+	return $name;
+}
+
+sub create_topic
+{
+	my ($self, $name, $partitions, %properties) = @_;
+	return $self->topic('create',
+		join ':', $name, $partitions || 1, map { "$_=$properties{$_}" } sort keys %properties);
+}
+
+sub delete_topic { my ($self, $name) = @_; return $self->topic('delete', $name); }
+sub grow_topic { my ($self, $name, $n) = @_; return $self->topic('grow', "$name:$n"); }
+
+# deletes what lies before an offset, as retention would
+sub trim_topic
+{
+	my ($self, $name, $partition, $offset) = @_;
+	return $self->topic('trim', "$name:$partition:$offset");
+}
+
+# Produces messages in order and waits until the broker has them.
+#
+# A message is its value, or { key => ..., value => ... }; value undef is a
+# tombstone, no key is no key.  Bytes 0x1e and 0x1f must not occur in them.
+#    partition => n           all into one partition (else by the key's hash)
+#    headers => ['k=v', ...]  on every message
+sub produce
+{
+	my ($self, $topic, $messages, %args) = @_;
+	my @run;
+	my $tombstones = 0;
+
+	foreach my $message (@$messages)
+	{
+		my $m = ref $message ? $message : { value => $message };
+		my $is_tombstone = !defined $m->{value};
+
+		if (@run && $is_tombstone != $tombstones)
+		{
+			$self->kcat_produce($topic, \@run, $tombstones, %args);
+			@run = ();
+		}
+		$tombstones = $is_tombstone;
+		push @run,
+		  (defined $m->{key} ? "$m->{key}\x1f" : '') . ($is_tombstone ? '' : $m->{value});
+	}
+	$self->kcat_produce($topic, \@run, $tombstones, %args) if @run;
+	return;
+}
+
+sub kcat_produce
+{
+	my ($self, $topic, $lines, $tombstones, %args) = @_;
+	my @command = ('kcat', '-q', '-P', '-b', $self->address, '-t', $topic,
+		'-K', '\x1f', '-D', '\x1e');
+
+	push @command, '-p', $args{partition} if defined $args{partition};
+	push @command, '-Z' if $tombstones;
+	push @command, map { ('-H', $_) } @{ $args{headers} || [] };
+	open(my $kcat, '|-', @command) or croak "kcat: $!";
+	binmode $kcat;
+	print $kcat join("\x1e", @$lines);
+	close $kcat or croak 'kcat could not produce';
+	return;
+}
+
+# Produces so many users of the demo's shape (test/servers/users.c).
+#    seed => n, first => n    which ones; the same give the same
+sub produce_users
+{
+	my ($self, $topic, $count, %args) = @_;
+	my $seed = $args{seed} || 1;
+	my $first = $args{first} || 0;
+
+	system('sh', '-c',
+		q{users -n "$1" -s "$2" -f "$3" | kcat -q -P -b "$4" -t "$5" -K '\t' -z lz4},
+		'sh', $count, $seed, $first, $self->address, $topic) == 0
+	  or croak 'could not produce users';
+	return;
+}
+
+# { partition => next offset to be given }
+sub end_offsets
+{
+	my ($self, $topic) = @_;
+	my %offsets;
+	my @partitions = map { /partition (\d+), leader/ ? $1 : () }
+	  split /\n/, PostgreSQL::Test::Utils::run_command(
+		[ 'kcat', '-b', $self->address, '-L', '-t', $topic ]);
+
+	foreach my $partition (@partitions)
+	{
+		my ($out) = PostgreSQL::Test::Utils::run_command(
+			[ 'kcat', '-b', $self->address, '-Q', '-t', "$topic:$partition:-1" ]);
+		$offsets{$partition} = $1 if $out =~ /offset (\d+)/;
+	}
+	return \%offsets;
+}
+
+END
+{
+	my $exit = $?;
+
+	foreach my $kafka (@own)
+	{
+		system("$ENV{USERSTREAM_SRC}/test/servers/kafka", 'kill', $kafka->{dir});
+	}
+	$? = $exit;
+}
+
+1;
