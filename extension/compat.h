@@ -47,13 +47,20 @@
 	ExecInsertIndexTuples((rri), (slot), (estate), false, false, NULL, NIL, false)
 #endif
 
-/* the JSON lexer can live in the caller's memory, and is const, since 17 */
+/*
+ * Start a JSON lexer that lives in the caller's memory: there is one message
+ * after another, and none should cost an allocation.  17 made this a call.
+ */
 #if PG_VERSION_NUM < 170000
-#define us_json_lexer_create(data, len, need_escapes) \
-	makeJsonLexContextCstringLen((char *) (data), (int) (len), PG_UTF8, (need_escapes))
+#define us_json_lexer_start(lex, data, len) \
+	(memset((lex), 0, sizeof(JsonLexContext)), \
+	 (lex)->input = (lex)->token_terminator = (lex)->line_start = unconstify(char *, (data)), \
+	 (lex)->line_number = 1, \
+	 (lex)->input_length = (int) (len), \
+	 (lex)->input_encoding = PG_UTF8)
 #else
-#define us_json_lexer_create(data, len, need_escapes) \
-	makeJsonLexContextCstringLen(NULL, (data), (len), PG_UTF8, (need_escapes))
+#define us_json_lexer_start(lex, data, len) \
+	makeJsonLexContextCstringLen((lex), (data), (len), PG_UTF8, false)
 #endif
 
 /* ownership checks are one function per catalog since 16 */

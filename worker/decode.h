@@ -19,7 +19,8 @@ typedef enum UsValueKind
 	US_VALUE_ABSENT = 0,		/* the message has no such field */
 	US_VALUE_NULL,
 	US_VALUE_STRING,			/* data: the string, de-escaped, without quotes */
-	US_VALUE_NUMBER,			/* data: the number as written */
+	US_VALUE_NUMBER,			/* data: the number as ->> gives it: exponent worked out, no -0;
+								 * when the result is US_DECODE_UNSURE, perhaps as written */
 	US_VALUE_TRUE,
 	US_VALUE_FALSE,
 	US_VALUE_OBJECT,			/* data: the JSON text with its braces, as written */
@@ -67,13 +68,15 @@ struct UsDecoder
 	const UsPathSet *paths;
 	UsTextChunk *chunks;		/* first chunk; de-escaped strings live here */
 	UsTextChunk *chunk;			/* the one being filled */
+	void	   *state;			/* the format's own; NULL until the first message */
 };
 
 /*
  * us_decoder_create -- a decoder for a format
  *
  * In:      paths must outlive the decoder
- * Returns: NULL for a format that does not exist
+ * Returns: NULL for a format that does not exist.  What the decoder needs
+ *          later comes from the memory context that is current now.
  */
 extern UsDecoder *us_decoder_create(const char *format, const UsPathSet *paths);
 
@@ -82,6 +85,9 @@ extern void us_decoder_reset(UsDecoder *decoder);
 
 /* room for a string until the next reset; for decoders */
 extern char *us_decoder_text(UsDecoder *decoder, size_t len);
+
+/* gives back the last bytes of what us_decoder_text gave last */
+extern void us_decoder_text_trim(UsDecoder *decoder, size_t spare);
 
 /* worker/decode_json.c */
 extern UsDecodeResult us_decode_json(UsDecoder *decoder, const char *data, size_t len,

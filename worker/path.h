@@ -18,8 +18,14 @@ typedef struct UsPathNode
 	int			name_len;		/* bytes */
 	int			element;		/* array element that the name stands for; -1 = none */
 	int			field;			/* index of the value to fill; -1 = only a way to others */
+	int			parent;			/* index of node; -1 in the root */
 	int			first_child;	/* index of node; -1 = leaf */
+	int			last_child;		/* index of node; -1 = leaf */
 	int			next_sibling;	/* index of node; -1 = last */
+	int			nchildren;
+	int			max_element;	/* largest element among the children; -1 = none */
+	int		   *hash;			/* children by name, -1 = free; NULL while they are few */
+	int			hash_size;		/* slots, a power of two, at least 2 * nchildren */
 } UsPathNode;
 
 /* nodes[0] is the root (the message's top-level object) */
@@ -27,7 +33,8 @@ typedef struct UsPathSet
 {
 	int			nnodes;
 	int			nfields;		/* number of distinct paths = size of the values array */
-	int			capacity;
+	int			capacity;		/* of nodes */
+	int			depth;			/* steps of the longest path */
 	UsPathNode *nodes;
 } UsPathSet;
 
@@ -35,13 +42,14 @@ typedef struct UsPathSet
 typedef struct UsPath
 {
 	int			nsteps;
-	char	  **steps;			/* NUL-terminated */
+	char	  **steps;			/* NUL-terminated; pfree(steps) frees it all */
 } UsPath;
 
 /*
  * us_path_parse -- split "a.b.0" at its dots
  *
- * Returns: true; false when a step is empty (then *error says why, a constant)
+ * Returns: true; false when a step is empty (then *error says why, a constant,
+ *          and nothing is allocated)
  */
 extern bool us_path_parse(const char *text, UsPath *path, const char **error);
 
@@ -51,9 +59,17 @@ extern UsPathSet *us_path_set_create(void);
 /*
  * us_path_set_add -- have the decoder look for a path
  *
- * In:      nsteps >= 1 steps, NUL-terminated; copied
+ * In:      nsteps >= 1 steps, NUL-terminated; copied.  A step stands for an
+ *          array's element when it is a number as JSON writes it (0, 12; not
+ *          01, +1, -1), and always for the field of that name.
  * Returns: index of the value; the same path gives the same index
  */
 extern int	us_path_set_add(UsPathSet *set, char *const *steps, int nsteps);
+
+/* child of a node by name (bytes, not NUL-terminated); -1 = none */
+extern int	us_path_child(const UsPathSet *set, int node, const char *name, int len);
+
+/* child of a node by array element; -1 = none */
+extern int	us_path_element(const UsPathSet *set, int node, int element);
 
 #endif							/* US_PATH_H */

@@ -1,0 +1,122 @@
+/*-------------------------------------------------------------------------
+ * worker/decode.c
+ *    formats by name, and the memory of de-escaped strings
+ *
+ * Most strings of a message need no copy: a value points into the message.
+ * The few that do are put one after another into chunks that stay from batch
+ * to batch.
+ *-------------------------------------------------------------------------
+ */
+#ifndef FRONTEND
+#include "postgres.h"
+#else
+#include "postgres_fe.h"
+#endif
+
+#include "worker/alloc.h"
+#include "worker/decode.h"
+
+#define CHUNK_BYTES			(64 * 1024) /* usual size of a chunk */
+#define CHUNK_KEEP_BYTES	(1024 * 1024)	/* a larger one is given back at reset */
+#define KEEP_BYTES			(4 * 1024 * 1024)	/* all that is kept over a reset */
+
+static const struct
+{
+	const char *name;
+	UsDecodeFunction decode;
+}			formats[] =
+{
+	{"json", us_decode_json},
+};
+
+UsDecoder *
+us_decoder_create(const char *format, const UsPathSet *paths)
+{
+	for (size_t i = 0; i < lengthof(formats); i++)
+	{
+		UsDecoder  *decoder;
+
+		if (strcmp(formats[i].name, format) != 0)
+			continue;
+		decoder = palloc0(sizeof(UsDecoder));
+		decoder->format = formats[i].name;
+		decoder->decode = formats[i].decode;
+		decoder->paths = paths;
+		return decoder;
+	}
+	return NULL;
+}
+
+void
+us_decoder_reset(UsDecoder *decoder)
+{
+	UsTextChunk **link = &decoder->chunks;
+	size_t		kept = 0;
+
+	while (*link != NULL)
+	{
+		UsTextChunk *chunk = *link;
+
+		if (chunk->size > CHUNK_KEEP_BYTES || kept + chunk->size > KEEP_BYTES)
+		{
+			*link = chunk->next;
+			pfree(chunk);
+			continue;
+		}
+		kept += chunk->size;
+		chunk->used = 0;
+		link = &chunk->next;
+	}
+	decoder->chunk = decoder->chunks;
+}
+
+/* the next chunk with room for len bytes: one that is kept, or a new one */
+static void
+next_chunk(UsDecoder *decoder, size_t len)
+{
+	UsTextChunk *last = decoder->chunk;
+	UsTextChunk *chunk = last != NULL ? last->next : decoder->chunks;
+
+	/* chunks after the current one are empty; one too small stays for later */
+	if (chunk == NULL || chunk->size < len)
+	{
+		size_t		size = Max(len, CHUNK_BYTES);
+
+		chunk = us_alloc_beside(decoder, offsetof(UsTextChunk, data) + size);
+		chunk->size = size;
+		chunk->used = 0;
+		if (last != NULL)
+		{
+			chunk->next = last->next;
+			last->next = chunk;
+		}
+		else
+		{
+			chunk->next = decoder->chunks;
+			decoder->chunks = chunk;
+		}
+	}
+	decoder->chunk = chunk;
+}
+
+char *
+us_decoder_text(UsDecoder *decoder, size_t len)
+{
+	UsTextChunk *chunk = decoder->chunk;
+	char	   *text;
+
+	if (chunk == NULL || chunk->size - chunk->used < len)
+	{
+		next_chunk(decoder, len);
+		chunk = decoder->chunk;
+	}
+	text = chunk->data + chunk->used;
+	chunk->used += len;
+	return text;
+}
+
+void
+us_decoder_text_trim(UsDecoder *decoder, size_t spare)
+{
+	decoder->chunk->used -= spare;
+}

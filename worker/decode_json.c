@@ -1,0 +1,631 @@
+/*-------------------------------------------------------------------------
+ * worker/decode_json.c
+ *    a JSON message -> the values at the wanted paths
+ *
+ * The tokens come from PostgreSQL's own lexer, so that a token is valid here
+ * exactly when it is for jsonb.  PostgreSQL's parser is not used: it calls
+ * back for everything and copies every string, which costs three times what
+ * the whole of this does.  The loop below keeps its own stack, because bytes
+ * from outside must not decide how deep the process recurses.
+ *
+ * A value points into the message.  Only a wanted string with a backslash is
+ * copied; but all of them are checked, since jsonb checks them all.
+ *-------------------------------------------------------------------------
+ */
+#ifndef FRONTEND
+#include "postgres.h"
+#else
+#include "postgres_fe.h"
+#endif
+
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+
+#include "extension/compat.h"
+#include "worker/alloc.h"
+#include "worker/decode.h"
+
+/*
+ * Limits under which jsonb surely takes what is valid JSON.
+ *
+ * Bytes: a container holds at most 256 MB, and building it may not ask for
+ * more than 1 GB at once; "[1,1..." takes 6 bytes of jsonb and 32 of working
+ * memory (doubled as it grows) for 2 bytes of text, the worst there is.
+ * Depth: max_stack_depth can be set as low as 100 kB.
+ * Numbers: numeric takes 131,072 digits before the point, 16,383 behind it.
+ */
+#define SURE_BYTES		(16 * 1024 * 1024)
+#define SURE_DEPTH		200
+#define SURE_DIGITS		1000
+#define SURE_EXPONENT	3		/* digits of the exponent */
+
+#define MAX_BYTES		0x3ffffffe	/* jsonb's input is a palloc'd string */
+#define FIRST_DEPTH		512		/* levels, a multiple of 8 */
+
+/* an object or array that a node of the path tree waits for */
+typedef struct JsonFrame
+{
+	int			node;
+	int			element;		/* array: number of the element being read */
+	int			expected;		/* object: node of the next field, if the order holds; -1 */
+	const char *start;			/* its bracket */
+} JsonFrame;
+
+/* what is kept from message to message */
+typedef struct JsonWalk
+{
+	JsonLexContext lex;
+	UsDecoder  *decoder;
+	const UsPathSet *paths;
+	UsValue    *values;
+	bool		escapes;		/* the message holds a backslash */
+	bool		unsure;
+
+	/*
+	 * Containers that are open: all of them as one bit, the outer ones that
+	 * lie on a path as frames too.  The innermost is on a path when depth =
+	 * nframes.
+	 */
+	int			depth;
+	int			max_depth;
+	uint8	   *is_array;		/* bit for each level */
+	int			nframes;
+	int			max_frames;
+	JsonFrame  *frames;
+} JsonWalk;
+
+typedef enum JsonStep
+{
+	JSON_STEP_BAD,				/* not JSON */
+	JSON_STEP_VALUE,			/* the current token begins a value */
+	JSON_STEP_DONE				/* the current token ended a value */
+} JsonStep;
+
+static inline bool
+next_token(JsonWalk *walk)
+{
+	return json_lex(&walk->lex) == JSON_SUCCESS;
+}
+
+static inline bool
+innermost_is_array(const JsonWalk *walk)
+{
+	int			level = walk->depth - 1;
+
+	return (walk->is_array[level / 8] >> (level % 8)) & 1;
+}
+
+/* frame of the innermost container; NULL when no path leads into it */
+static inline JsonFrame *
+innermost_frame(const JsonWalk *walk)
+{
+	return walk->depth == walk->nframes ? &walk->frames[walk->nframes - 1] : NULL;
+}
+
+/* four hex digits, which the lexer has checked */
+static pg_wchar
+hex4(const char *digits)
+{
+	pg_wchar	c = 0;
+
+	for (int i = 0; i < 4; i++)
+	{
+		char		d = digits[i];
+
+		c = c << 4 | (d <= '9' ? d - '0' : (d | 0x20) - 'a' + 10);
+	}
+	return c;
+}
+
+/*
+ * The character of "\uXXXX" at src (which points behind "\u"), of two of them
+ * when it is a surrogate pair; 0 for what jsonb refuses, a zero among it.
+ */
+static pg_wchar
+unescape_unicode(const char **src, const char *end)
+{
+	pg_wchar	c = hex4(*src);
+	pg_wchar	second;
+
+	*src += 4;
+	if (is_utf16_surrogate_second(c))
+		return 0;
+	if (!is_utf16_surrogate_first(c))
+		return c;
+	if (end - *src < 6 || (*src)[0] != '\\' || (*src)[1] != 'u')
+		return 0;
+	second = hex4(*src + 2);
+	*src += 6;
+	return is_utf16_surrogate_second(second) ? surrogate_pair_to_codepoint(c, second) : 0;
+}
+
+/*
+ * De-escape into dst, which has room for as many bytes as src; with dst NULL
+ * only check.  Returns the length, -1 for an escape that jsonb refuses.
+ */
+static int
+unescape(const char *src, int len, char *dst)
+{
+	static const char plain[][2] = {
+		{'b', '\b'}, {'f', '\f'}, {'n', '\n'}, {'r', '\r'}, {'t', '\t'},
+		{'"', '"'}, {'\\', '\\'}, {'/', '/'}
+	};
+	const char *end = src + len;
+	char	   *out = dst;
+
+	while (src < end)
+	{
+		const char *slash = memchr(src, '\\', end - src);
+		size_t		run = (slash != NULL ? slash : end) - src;
+
+		if (out != NULL)
+		{
+			memcpy(out, src, run);
+			out += run;
+		}
+		src += run;
+		if (slash == NULL)
+			break;
+
+		if (src[1] == 'u')
+		{
+			pg_wchar	c;
+
+			src += 2;
+			c = unescape_unicode(&src, end);
+			if (c == 0)
+				return -1;
+			if (out != NULL)
+				out += pg_utf_mblen(unicode_to_utf8(c, (unsigned char *) out));
+			continue;
+		}
+		for (size_t i = 0; out != NULL && i < lengthof(plain); i++)
+		{
+			if (plain[i][0] == src[1])
+				*out++ = plain[i][1];
+		}
+		src += 2;
+	}
+	return out != NULL ? (int) (out - dst) : 0;
+}
+
+/*
+ * The current string token, de-escaped when it is wanted.  The copy, if there
+ * is one, is the last thing in the decoder's text; *copied is its length.
+ */
+static inline bool
+take_string(JsonWalk *walk, bool wanted, const char **data, int *len, int *copied)
+{
+	const char *start = walk->lex.token_start + 1;
+	int			raw = (int) (walk->lex.token_terminator - start) - 1;
+	char	   *text;
+
+	*copied = 0;
+	*data = start;
+	*len = raw;
+	if (!walk->escapes || memchr(start, '\\', raw) == NULL)
+		return true;
+	if (!wanted)
+		return unescape(start, raw, NULL) >= 0;
+
+	text = us_decoder_text(walk->decoder, raw);
+	*data = text;
+	*len = *copied = unescape(start, raw, text);
+	us_decoder_text_trim(walk->decoder, raw - Max(*len, 0));
+	return *len >= 0;
+}
+
+/* digit i of a number's digits, its point left out; zeros all around */
+static inline char
+digit_at(const char *number, int int_len, int ndigits, int i)
+{
+	if (i < 0 || i >= ndigits)
+		return '0';
+	return number[i < int_len ? i : i + 1];
+}
+
+/*
+ * Write a number without its exponent, as numeric prints it: "1.50e1" is
+ * 15.0, "1e-3" is 0.001.  All but the sign is given; returns the length.
+ */
+static int
+write_number(const char *number, int len, int exponent, char *dst)
+{
+	const char *point = memchr(number, '.', len);
+	int			int_len = point != NULL ? (int) (point - number) : len;
+	int			ndigits = point != NULL ? len - 1 : len;
+	int			before = int_len + exponent;	/* digits before the new point */
+	int			first = 0;
+	char	   *out = dst;
+
+	while (first < before - 1 && digit_at(number, int_len, ndigits, first) == '0')
+		first++;
+	if (before <= 0)
+		*out++ = '0';
+	for (int i = first; i < before; i++)
+		*out++ = digit_at(number, int_len, ndigits, i);
+
+	if (ndigits > before)
+		*out++ = '.';
+	for (int i = before; i < ndigits; i++)
+		*out++ = digit_at(number, int_len, ndigits, i);
+	return (int) (out - dst);
+}
+
+/* a number with an exponent, or one that may be zero with a minus */
+static void
+take_odd_number(JsonWalk *walk, UsValue *value, const char *number, int len, int mantissa)
+{
+	bool		minus = (number[0] == '-');
+	const char *digits = number + minus;
+	int			ndigits = mantissa - minus;
+	const char *p = number + mantissa + 1;
+	bool		zero = true;
+	bool		down;
+	int			exponent = 0;
+	char	   *text;
+
+	for (int i = 0; i < ndigits; i++)
+		zero = zero && (digits[i] == '0' || digits[i] == '.');
+
+	if (mantissa == len)
+	{
+		/* numeric knows no negative zero */
+		if (value != NULL && minus && zero)
+		{
+			value->data = digits;
+			value->len = ndigits;
+		}
+		return;
+	}
+
+	down = (*p == '-');
+	if (*p == '-' || *p == '+')
+		p++;
+	if (number + len - p > SURE_EXPONENT)
+	{
+		walk->unsure = true;
+		return;
+	}
+	if (value == NULL)
+		return;
+
+	for (; p < number + len; p++)
+		exponent = exponent * 10 + (*p - '0');
+	/* with the sign, the zero and the point that may be added */
+	text = us_decoder_text(walk->decoder, ndigits + exponent + 3);
+	value->data = text;
+	if (minus && !zero)
+		*text++ = '-';
+	text += write_number(digits, ndigits, down ? -exponent : exponent, text);
+	value->len = (uint32) (text - value->data);
+	us_decoder_text_trim(walk->decoder, ndigits + exponent + 3 - value->len);
+}
+
+/* check the current number token; value, if wanted, holds it as written */
+static inline void
+take_number(JsonWalk *walk, UsValue *value)
+{
+	const char *number = walk->lex.token_start;
+	int			len = (int) (walk->lex.token_terminator - number);
+	int			mantissa = 0;
+
+	if (len > SURE_DIGITS)
+	{
+		walk->unsure = true;
+		return;
+	}
+	while (mantissa < len && (number[mantissa] | 0x20) != 'e')
+		mantissa++;
+	if (mantissa < len || (number[0] == '-' && number[1] == '0'))
+		take_odd_number(walk, value, number, len, mantissa);
+}
+
+/* store the scalar that the current token is */
+static inline bool
+take_scalar(JsonWalk *walk, int node)
+{
+	int			field = node >= 0 ? walk->paths->nodes[node].field : -1;
+	UsValue    *value = field >= 0 ? &walk->values[field] : NULL;
+	UsValueKind kind;
+
+	switch (walk->lex.token_type)
+	{
+		case JSON_TOKEN_STRING:
+			{
+				const char *data;
+				int			len;
+				int			copied;
+
+				if (!take_string(walk, value != NULL, &data, &len, &copied))
+					return false;
+				if (value != NULL)
+				{
+					value->data = data;
+					value->len = len;
+					value->kind = US_VALUE_STRING;
+				}
+				return true;
+			}
+		case JSON_TOKEN_NUMBER:
+			kind = US_VALUE_NUMBER;
+			break;
+		case JSON_TOKEN_TRUE:
+			kind = US_VALUE_TRUE;
+			break;
+		case JSON_TOKEN_FALSE:
+			kind = US_VALUE_FALSE;
+			break;
+		case JSON_TOKEN_NULL:
+			kind = US_VALUE_NULL;
+			break;
+		default:
+			return false;
+	}
+	if (value != NULL)
+	{
+		value->data = walk->lex.token_start;
+		value->len = (uint32) (walk->lex.token_terminator - walk->lex.token_start);
+		value->kind = kind;
+	}
+	if (kind == US_VALUE_NUMBER)
+		take_number(walk, value);
+	return true;
+}
+
+/* twice the levels, or frames for a path that was added since */
+static void
+grow_stacks(JsonWalk *walk)
+{
+	if (walk->depth == walk->max_depth)
+	{
+		walk->max_depth *= 2;
+		walk->is_array = repalloc(walk->is_array, walk->max_depth / 8);
+	}
+	if (walk->nframes == walk->max_frames)
+	{
+		walk->max_frames *= 2;
+		walk->frames = repalloc(walk->frames, sizeof(JsonFrame) * walk->max_frames);
+	}
+}
+
+static inline void
+open_container(JsonWalk *walk, int node, bool is_array)
+{
+	int			level = walk->depth;
+	JsonFrame  *frame;
+
+	if (walk->depth == walk->max_depth || walk->nframes == walk->max_frames)
+		grow_stacks(walk);
+	if (is_array)
+		walk->is_array[level / 8] |= 1 << (level % 8);
+	else
+		walk->is_array[level / 8] &= ~(1 << (level % 8));
+	if (++walk->depth > SURE_DEPTH)
+		walk->unsure = true;
+
+	if (node < 0)
+		return;
+	frame = &walk->frames[walk->nframes++];
+	frame->node = node;
+	frame->element = 0;
+	frame->expected = walk->paths->nodes[node].first_child;
+	frame->start = walk->lex.token_start;
+}
+
+static inline void
+close_container(JsonWalk *walk)
+{
+	JsonFrame  *frame = innermost_frame(walk);
+	int			field;
+
+	walk->depth--;
+	if (frame == NULL)
+		return;
+	walk->nframes--;
+	field = walk->paths->nodes[frame->node].field;
+	if (field >= 0)
+	{
+		UsValue    *value = &walk->values[field];
+
+		value->data = frame->start;
+		value->len = (uint32) (walk->lex.token_terminator - frame->start);
+		value->kind = *frame->start == '[' ? US_VALUE_ARRAY : US_VALUE_OBJECT;
+	}
+}
+
+/* a key seen again replaces all that was found below the first one */
+static void
+forget_below(JsonWalk *walk, int top)
+{
+	const UsPathNode *nodes = walk->paths->nodes;
+	int			node = top;
+
+	for (;;)
+	{
+		if (nodes[node].field >= 0)
+			walk->values[nodes[node].field].kind = US_VALUE_ABSENT;
+		if (nodes[node].first_child >= 0)
+		{
+			node = nodes[node].first_child;
+			continue;
+		}
+		while (node != top && nodes[node].next_sibling < 0)
+			node = nodes[node].parent;
+		if (node == top)
+			return;
+		node = nodes[node].next_sibling;
+	}
+}
+
+/* the node that waits for a field of an object; mostly the one after the last */
+static inline int
+find_field(JsonWalk *walk, JsonFrame *frame, const char *name, int len)
+{
+	const UsPathNode *nodes = walk->paths->nodes;
+	int			child = frame->expected;
+
+	if (child < 0 || nodes[child].name_len != len ||
+		memcmp(nodes[child].name, name, len) != 0)
+	{
+		child = us_path_child(walk->paths, frame->node, name, len);
+		if (child < 0)
+			return -1;
+	}
+	frame->expected = nodes[child].next_sibling;
+	if (nodes[child].first_child >= 0)
+		forget_below(walk, child);
+	return child;
+}
+
+/* the current token is a field's name; go on to its value */
+static inline JsonStep
+read_key(JsonWalk *walk, int *node)
+{
+	JsonFrame  *frame = innermost_frame(walk);
+	const char *name;
+	int			len;
+	int			copied;
+
+	if (walk->lex.token_type != JSON_TOKEN_STRING ||
+		!take_string(walk, frame != NULL, &name, &len, &copied))
+		return JSON_STEP_BAD;
+	*node = frame != NULL ? find_field(walk, frame, name, len) : -1;
+	if (copied > 0)
+		us_decoder_text_trim(walk->decoder, copied);
+
+	if (!next_token(walk) || walk->lex.token_type != JSON_TOKEN_COLON || !next_token(walk))
+		return JSON_STEP_BAD;
+	return JSON_STEP_VALUE;
+}
+
+/* the current token begins a value of node (-1 = unwanted) */
+static inline JsonStep
+begin_value(JsonWalk *walk, int *node)
+{
+	bool		is_array = (walk->lex.token_type == JSON_TOKEN_ARRAY_START);
+
+	if (!is_array && walk->lex.token_type != JSON_TOKEN_OBJECT_START)
+		return take_scalar(walk, *node) ? JSON_STEP_DONE : JSON_STEP_BAD;
+
+	open_container(walk, *node, is_array);
+	if (!next_token(walk))
+		return JSON_STEP_BAD;
+	if (walk->lex.token_type == (is_array ? JSON_TOKEN_ARRAY_END : JSON_TOKEN_OBJECT_END))
+	{
+		close_container(walk);
+		return JSON_STEP_DONE;
+	}
+	if (!is_array)
+		return read_key(walk, node);
+	if (*node >= 0)
+		*node = us_path_element(walk->paths, *node, 0);
+	return JSON_STEP_VALUE;
+}
+
+/* a value has ended inside a container: the next member, or the container's end */
+static inline JsonStep
+after_value(JsonWalk *walk, int *node)
+{
+	bool		is_array = innermost_is_array(walk);
+
+	if (!next_token(walk))
+		return JSON_STEP_BAD;
+	if (walk->lex.token_type == (is_array ? JSON_TOKEN_ARRAY_END : JSON_TOKEN_OBJECT_END))
+	{
+		close_container(walk);
+		return JSON_STEP_DONE;
+	}
+	if (walk->lex.token_type != JSON_TOKEN_COMMA || !next_token(walk))
+		return JSON_STEP_BAD;
+	if (!is_array)
+		return read_key(walk, node);
+
+	*node = -1;
+	if (innermost_frame(walk) != NULL)
+	{
+		JsonFrame  *frame = innermost_frame(walk);
+
+		*node = us_path_element(walk->paths, frame->node, ++frame->element);
+	}
+	return JSON_STEP_VALUE;
+}
+
+/* the current token begins the message's value; true when all of it is JSON */
+static bool
+walk_message(JsonWalk *walk, int node)
+{
+	JsonStep	step = JSON_STEP_VALUE;
+
+	for (;;)
+	{
+		if (step == JSON_STEP_VALUE)
+			step = begin_value(walk, &node);
+		else if (step == JSON_STEP_BAD)
+			return false;
+		else if (walk->depth > 0)
+			step = after_value(walk, &node);
+		else
+			return next_token(walk) && walk->lex.token_type == JSON_TOKEN_END;
+	}
+}
+
+static JsonWalk *
+create_walk(UsDecoder *decoder)
+{
+	JsonWalk   *walk = us_alloc_beside(decoder, sizeof(JsonWalk));
+
+	memset(walk, 0, sizeof(*walk));
+	walk->decoder = decoder;
+	walk->paths = decoder->paths;
+	walk->max_depth = FIRST_DEPTH;
+	walk->is_array = us_alloc_beside(decoder, walk->max_depth / 8);
+	walk->max_frames = decoder->paths->depth + 2;
+	walk->frames = us_alloc_beside(decoder, sizeof(JsonFrame) * walk->max_frames);
+	return walk;
+}
+
+static bool
+is_blank(const char *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		if (data[i] != ' ' && data[i] != '\t' && data[i] != '\n' && data[i] != '\r')
+			return false;
+	}
+	return true;
+}
+
+UsDecodeResult
+us_decode_json(UsDecoder *decoder, const char *data, size_t len, UsValue *values)
+{
+	JsonWalk   *walk = decoder->state;
+	bool		is_object;
+
+	for (int i = 0; i < decoder->paths->nfields; i++)
+		values[i] = (UsValue) {NULL, 0, US_VALUE_ABSENT};
+	if (is_blank(data, len))
+		return US_DECODE_EMPTY;
+	if (len > MAX_BYTES)
+		return US_DECODE_INVALID;
+	if (pg_encoding_verifymbstr(PG_UTF8, data, (int) len) != (int) len)
+		return US_DECODE_BAD_ENCODING;
+
+	if (walk == NULL)
+		decoder->state = walk = create_walk(decoder);
+	us_json_lexer_start(&walk->lex, data, len);
+	walk->values = values;
+	walk->escapes = (memchr(data, '\\', len) != NULL);
+	walk->unsure = (len > SURE_BYTES);
+	walk->depth = 0;
+	walk->nframes = 0;
+
+	if (!next_token(walk))
+		return US_DECODE_INVALID;
+	is_object = (walk->lex.token_type == JSON_TOKEN_OBJECT_START);
+	if (!walk_message(walk, is_object ? 0 : -1))
+		return US_DECODE_INVALID;
+	if (!is_object)
+		return US_DECODE_NOT_OBJECT;
+	return walk->unsure ? US_DECODE_UNSURE : US_DECODE_OK;
+}
