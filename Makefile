@@ -32,12 +32,17 @@ OBJS = \
 	worker/position.o \
 	worker/dead_letter.o \
 	worker/incident.o \
+	worker/history.o \
+	worker/statement.o \
 	worker/fault.o \
 	worker/kafka_source.o \
 	worker/path.o \
 	worker/decode.o \
 	worker/decode_json.o \
 	worker/map.o \
+	worker/map_plan.o \
+	worker/map_part.o \
+	worker/map_default.o \
 	worker/convert.o \
 	worker/sink_table.o \
 	worker/sink_direct.o \
@@ -47,6 +52,7 @@ OBJS = \
 SQL_PARTS = \
 	sql/00_guard.sql \
 	sql/10_tables.sql \
+	sql/15_comments.sql \
 	sql/15_comments.sql \
 	sql/20_connections.sql \
 	sql/30_functions.sql \
