@@ -53,7 +53,6 @@ SQL_PARTS = \
 	sql/00_guard.sql \
 	sql/10_tables.sql \
 	sql/15_comments.sql \
-	sql/15_comments.sql \
 	sql/20_connections.sql \
 	sql/30_functions.sql \
 	sql/40_views.sql \
