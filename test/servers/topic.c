@@ -117,45 +117,53 @@ wait_until_ready(rd_kafka_t *rk, const Spec *specs, int count, bool gone)
 	}
 }
 
+/* the results per topic that an answer holds; NULL for a kind without */
+static const rd_kafka_topic_result_t **
+topic_results(rd_kafka_event_t *event, size_t *count)
+{
+	*count = 0;
+	switch (rd_kafka_event_type(event))
+	{
+		case RD_KAFKA_EVENT_CREATETOPICS_RESULT:
+			return rd_kafka_CreateTopics_result_topics
+				(rd_kafka_event_CreateTopics_result(event), count);
+		case RD_KAFKA_EVENT_DELETETOPICS_RESULT:
+			return rd_kafka_DeleteTopics_result_topics
+				(rd_kafka_event_DeleteTopics_result(event), count);
+		case RD_KAFKA_EVENT_CREATEPARTITIONS_RESULT:
+			return rd_kafka_CreatePartitions_result_topics
+				(rd_kafka_event_CreatePartitions_result(event), count);
+		default:
+			return NULL;
+	}
+}
+
 /* takes the answer of an admin request and ends the program on any error */
 static void
 check_answer(rd_kafka_queue_t *queue)
 {
 	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, TIMEOUT_MS);
-	const rd_kafka_topic_result_t **topics = NULL;
-	size_t		count = 0;
+	const rd_kafka_topic_result_t **topics;
+	size_t		count;
 
 	if (event == NULL)
 		fail("no answer", "timeout");
 	if (rd_kafka_event_error(event))
 		fail("request failed", rd_kafka_event_error_string(event));
-	switch (rd_kafka_event_type(event))
-	{
-		case RD_KAFKA_EVENT_CREATETOPICS_RESULT:
-			topics = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
-			break;
-		case RD_KAFKA_EVENT_DELETETOPICS_RESULT:
-			topics = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
-			break;
-		case RD_KAFKA_EVENT_CREATEPARTITIONS_RESULT:
-			topics = rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(event), &count);
-			break;
-		case RD_KAFKA_EVENT_DELETERECORDS_RESULT:
-			{
-				const rd_kafka_topic_partition_list_t *list =
-					rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event));
-
-				for (int i = 0; i < list->cnt; i++)
-					if (list->elems[i].err)
-						fail(list->elems[i].topic, rd_kafka_err2str(list->elems[i].err));
-			}
-			break;
-		default:
-			fail("unexpected answer", rd_kafka_event_name(event));
-	}
+	topics = topic_results(event, &count);
 	for (size_t i = 0; i < count; i++)
 		if (rd_kafka_topic_result_error(topics[i]))
-			fail(rd_kafka_topic_result_name(topics[i]), rd_kafka_topic_result_error_string(topics[i]));
+			fail(rd_kafka_topic_result_name(topics[i]),
+				 rd_kafka_topic_result_error_string(topics[i]));
+	if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DELETERECORDS_RESULT)
+	{
+		const rd_kafka_topic_partition_list_t *list =
+			rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event));
+
+		for (int i = 0; i < list->cnt; i++)
+			if (list->elems[i].err)
+				fail(list->elems[i].topic, rd_kafka_err2str(list->elems[i].err));
+	}
 	rd_kafka_event_destroy(event);
 }
 

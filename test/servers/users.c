@@ -325,9 +325,11 @@ put_address(char *out, const Nation *nation, bool escaped)
 	out = put_field(out, "country", nation->country, escaped);
 	out += sprintf(out, ", \"postcode\": ");
 	out = put_postcode(out, nation->postcode);
-	out += sprintf(out, ", \"coordinates\": {\"latitude\": \"%s%u.%04u\", \"longitude\": \"%s%u.%04u\"}",
+	out += sprintf(out, ", \"coordinates\": "
+				   "{\"latitude\": \"%s%u.%04u\", \"longitude\": \"%s%u.%04u\"}",
 				   latitude < 900000 ? "-" : "", latitude % 900000 / 10000, latitude % 10000,
-				   longitude < 1800000 ? "-" : "", longitude % 1800000 / 10000, longitude % 10000);
+				   longitude < 1800000 ? "-" : "", longitude % 1800000 / 10000,
+				   longitude % 10000);
 	out += sprintf(out, ", \"timezone\": {\"offset\": \"%s\"", nation->offset);
 	out = put_field(out, "description", nation->zone, escaped);
 	return out + sprintf(out, "}}");
