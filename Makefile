@@ -40,6 +40,7 @@ OBJS = \
 	worker/decode.o \
 	worker/decode_json.o \
 	worker/map.o \
+	worker/map_value.o \
 	worker/map_plan.o \
 	worker/map_part.o \
 	worker/map_default.o \

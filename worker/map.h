@@ -50,10 +50,19 @@ extern int	us_map_columns(const UsMap *map, const AttrNumber **attnums);
 extern TupleDesc us_map_descriptor(const UsMap *map);
 
 /*
+ * us_map_leave_unfed -- who fills the columns that no message gives
+ *
+ * Off (as after us_map_compile): the map puts their defaults into the row,
+ * also the numbers of identity columns.  On: they stay null, because the row
+ * is written by an INSERT that leaves them out and so finds them itself.
+ */
+extern void us_map_leave_unfed(UsMap *map, bool leave);
+
+/*
  * us_map_begin_batch -- once before the messages of a batch
  *
  * Values are palloc'd in batch_context, which the caller resets after the
- * rows are written.  Default expressions are readied with estate.
+ * rows are written; then it calls this again before the next message.
  */
 extern void us_map_begin_batch(UsMap *map, MemoryContext batch_context);
 
@@ -67,13 +76,14 @@ extern void us_map_begin_batch(UsMap *map, MemoryContext batch_context);
 extern UsMapResult us_map_fast(UsMap *map, const UsMessage *message, TupleTableSlot *slot);
 
 /*
- * us_map_slow -- map a message wholly; decodes it again
+ * us_map_slow -- map a message wholly
  *
  * Errors:  what is wrong with the message: 22P02 not JSON or empty, 22P05
  *          \u0000 or not convertible, 22021 not UTF-8, 22023 not an object,
  *          or what the column's input function, domain or default raises.
  *          us_map_error_column then names the column.
- * Needs:   transaction
+ * Needs:   transaction, active snapshot; what us_map_fast left is finished
+ *          without decoding it again when this comes right after it
  */
 extern void us_map_slow(UsMap *map, const UsMessage *message, TupleTableSlot *slot);
 

@@ -1,0 +1,209 @@
+/*-------------------------------------------------------------------------
+ * worker/map_internal.h
+ *    the plan behind map.h, for the map_*.c files only
+ *
+ * Three kinds of memory: the plan's context; the batch's, where values are
+ * laid one behind the other; and the scratch of the plan, for what is of no
+ * more use once a message is mapped.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_MAP_INTERNAL_H
+#define US_MAP_INTERNAL_H
+
+#include "executor/execdesc.h"
+#include "fmgr.h"
+#include "worker/decode.h"
+#include "worker/map.h"
+
+/* where a column's value comes from */
+typedef enum UsOrigin
+{
+	US_ORIGIN_FIELD,			/* a path into the message's value */
+	US_ORIGIN_PART,				/* a part of the message */
+	US_ORIGIN_DEFAULT			/* no message gives it */
+} UsOrigin;
+
+typedef enum UsPart
+{
+	US_PART_TOPIC,
+	US_PART_PARTITION,
+	US_PART_OFFSET,
+	US_PART_TIMESTAMP,
+	US_PART_KEY,
+	US_PART_VALUE,
+	US_PART_HEADERS,
+	US_PART_REST
+} UsPart;
+
+/* what there is a shortcut for, by the type's input function */
+typedef enum UsShortcut
+{
+	US_SHORTCUT_NONE,
+	US_SHORTCUT_TEXT,			/* text, varchar, bpchar and citext, without a length */
+	US_SHORTCUT_VARCHAR,		/* varchar(n) */
+	US_SHORTCUT_BOOL,
+	US_SHORTCUT_INT2,
+	US_SHORTCUT_INT4,
+	US_SHORTCUT_INT8,
+	US_SHORTCUT_FLOAT4,
+	US_SHORTCUT_FLOAT8,
+	US_SHORTCUT_NUMERIC,
+	US_SHORTCUT_UUID,
+	US_SHORTCUT_DATE,
+	US_SHORTCUT_TIMESTAMP,
+	US_SHORTCUT_TIMESTAMPTZ,
+	US_SHORTCUT_BYTEA,
+	US_SHORTCUT_JSON,
+	US_SHORTCUT_JSONB
+} UsShortcut;
+
+typedef enum UsDefaultState
+{
+	US_DEFAULT_NONE,			/* there is none: NULL */
+	US_DEFAULT_UNREADY,			/* not looked at yet: us_default_value does when it is needed */
+	US_DEFAULT_CONST,			/* value and isnull */
+	US_DEFAULT_HARMLESS,		/* an expression that raises nothing, like now() */
+	US_DEFAULT_EXPRESSION		/* any other; may run user code */
+} UsDefaultState;
+
+typedef struct UsDefault
+{
+	UsDefaultState state;
+	Node	   *node;			/* as the catalog has it, coerced to the column's type */
+	bool		per_batch;		/* may have changed by the next batch: then ready it again */
+	uint64		batch;			/* per_batch: UsMap.batch that it was readied for */
+	ExprState  *expression;
+	ExprContext *econtext;
+	Datum		value;
+	bool		isnull;
+} UsDefault;
+
+typedef struct UsMapColumn
+{
+	UsOrigin	origin;
+	UsShortcut	shortcut;
+	UsPart		part;			/* US_ORIGIN_PART */
+	int			field;			/* US_ORIGIN_FIELD: index into UsMap.values */
+	int			index;			/* attribute number - 1 */
+	int32		typmod;
+	int16		typlen;
+	bool		typbyval;
+	bool		json_form;		/* json, jsonb or a domain over them: a string stays a JSON string */
+	bool		bytes_form;		/* a domain over bytea, or bytea */
+	bool		base64;			/* the field holds a bytea in base64 */
+	bool		short_header;	/* may be stored with a varlena header of one byte */
+	bool		safe;			/* the input function leaves nothing behind when it raises */
+	bool		null_call;		/* the input function wants to see NULLs (domains) */
+	Oid			typioparam;
+	FmgrInfo	input;
+	UsDefault	def;
+} UsMapColumn;
+
+struct UsMap
+{
+	/* fixed when compiled */
+	MemoryContext context;
+	MemoryContext scratch;
+	TupleDesc	descriptor;
+	int			ncolumns;		/* live columns that we fill */
+	UsMapColumn *columns;		/* in attribute order */
+	int			nattnums;
+	AttrNumber *attnums;		/* of those that messages give */
+	UsPathSet  *paths;
+	UsDecoder  *decoder;
+	UsValue    *values;			/* paths->nfields */
+	bool		utf8;			/* the database's encoding is that of messages */
+	bool		leave_unfed;	/* see us_map_leave_unfed */
+
+	/* of the batch */
+	MemoryContext batch_context;
+	uint64		batch;			/* number of us_map_begin_batch calls */
+	char	   *arena;			/* next free byte; arena .. arena_end is free */
+	char	   *arena_end;
+
+	/* of the message */
+	bool		scratch_used;
+	const UsMessage *left;		/* us_map_fast left this one ... */
+	const char *left_value;		/* ... with these bytes ... */
+	TupleTableSlot *left_slot;	/* ... half done in this slot ... */
+	int			left_column;	/* ... at this index into columns */
+	const UsMessage *message;	/* in us_map_slow, for the error context */
+	const char *error_column;
+};
+
+/* scratch to allocate in; it is emptied before the next message */
+static inline MemoryContext
+us_map_scratch(UsMap *map)
+{
+	map->scratch_used = true;
+	return map->scratch;
+}
+
+/* worker/map_value.c */
+
+/* the arena has no room for a value: begins a new chunk, or allocates it alone */
+extern char *us_map_more(UsMap *map, Size size);
+
+/* room for a value that lives as long as the batch, not aligned */
+static inline char *
+us_map_room(UsMap *map, Size size)
+{
+	char	   *result = map->arena;
+
+	if (unlikely((Size) (map->arena_end - result) < size))
+		return us_map_more(map, size);
+	map->arena = result + size;
+	return result;
+}
+
+/* copies of a varlena's bytes, and of any value, that live as long as the batch */
+extern Datum us_map_store_bytes(UsMap *map, const UsMapColumn *column,
+								const char *data, Size len);
+extern Datum us_map_store(UsMap *map, const UsMapColumn *column, Datum value);
+
+/*
+ * us_value_fast -- the value of a column by its shortcut
+ *
+ * In:      value  neither absent nor null
+ * Returns: false when the input function must decide
+ * Errors:  none raised
+ */
+extern bool us_value_fast(UsMap *map, const UsMapColumn *column, const UsValue *value,
+						  Datum *result);
+
+/* the text for the input function of a column, NUL-terminated, in the scratch */
+extern char *us_value_string(UsMap *map, const UsMapColumn *column, const UsValue *value);
+
+#define US_FAST_JSON_MAX	(1024 * 1024)	/* bytes; far below the limits that make jsonb raise */
+
+/* worker/map_default.c */
+extern void us_default_init(UsDefault *def, Relation relation, AttrNumber attnum);
+
+/*
+ * us_default_value -- value of a default; whatever it raises
+ *
+ * In:      column  state neither NONE nor CONST
+ * Returns: in memory that lives until the next call for this column
+ */
+extern Datum us_default_value(UsMap *map, UsMapColumn *column, bool *isnull);
+
+/* the same for US_DEFAULT_HARMLESS: raises nothing */
+extern Datum us_default_harmless(UsMapColumn *column, bool *isnull);
+
+/* worker/map_part.c; results in CurrentMemoryContext */
+
+/* bytes of a message as text of the database's encoding, NUL-terminated; 22021, 22P05 */
+extern char *us_message_text(const char *data, size_t len);
+
+/*
+ * us_part_text -- a part as text for an input function
+ *
+ * In:      bytes_form  key and value are wanted as bytea's text
+ * Returns: NULL when the message has none
+ */
+extern char *us_part_text(UsMap *map, const UsMessage *message, UsPart part, bool bytes_form);
+
+/* US_PART_HEADERS and US_PART_REST; NULL when the message has none */
+extern Jsonb *us_part_jsonb(UsMap *map, const UsMessage *message, UsPart part);
+
+#endif							/* US_MAP_INTERNAL_H */
