@@ -81,9 +81,9 @@ find_position_table(void)
 }
 
 static Oid
-relation_owner(Oid relid)
+tables_owner(void)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(find_position_table()));
 	Oid			owner = InvalidOid;
 
 	if (HeapTupleIsValid(tuple))
@@ -98,8 +98,7 @@ UsElevation
 us_elevate(void)
 {
 	UsElevation saved;
-	Oid			table = find_position_table();
-	Oid			owner = OidIsValid(table) ? relation_owner(table) : InvalidOid;
+	Oid			owner = tables_owner();
 
 	if (!OidIsValid(owner))
 		ereport(ERROR,
@@ -132,15 +131,26 @@ us_home(void)
 Oid
 us_catalog_owner(const char *owner, Oid owner_oid, const char *home)
 {
-	char	   *here = us_home();
-	bool		at_home = strcmp(home, here) == 0;
+	if (home != NULL)
+	{
+		char	   *here = us_home();
+		bool		at_home = strcmp(home, here) == 0;
 
-	pfree(here);
-	if (!at_home)
-		return get_role_oid(owner, true);
+		pfree(here);
+		if (!at_home)
+			return get_role_oid(owner, true);
+	}
 	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(owner_oid)))
 		return InvalidOid;
 	return owner_oid;
+}
+
+bool
+us_catalog_sees(Oid reader, Oid owner)
+{
+	return has_privs_of_role(reader, owner) ||
+		has_privs_of_role(reader, ROLE_PG_MONITOR) ||
+		reader == tables_owner();
 }
 
 /* text column -> C string; NULL for null */

@@ -39,9 +39,18 @@ extern char *us_home(void);
  * us_catalog_owner -- the role that owns a definition
  *
  * At home the oid counts (it follows a renaming), elsewhere the name.
+ * In:      home     NULL = this database
  * Returns: InvalidOid when there is no such role (any more)
  */
 extern Oid	us_catalog_owner(const char *owner, Oid owner_oid, const char *home);
+
+/*
+ * us_catalog_sees -- whether the views show a role what an owner has
+ *
+ * To the owner's members, members of pg_monitor, and the owner of our tables.
+ * In:      owner    as us_catalog_owner gives it
+ */
+extern bool us_catalog_sees(Oid reader, Oid owner);
 
 /* options of a stream, all set */
 typedef struct UsStreamOptions

@@ -50,6 +50,8 @@
 /*
  * Start a JSON lexer that lives in the caller's memory: there is one message
  * after another, and none should cost an allocation.  17 made this a call.
+ * us_json_lexer_move has it go on elsewhere in the same text; line numbers,
+ * which it counts for error messages only, are then wrong.
  */
 #if PG_VERSION_NUM < 170000
 #define us_json_lexer_start(lex, data, len) \
@@ -62,6 +64,8 @@
 #define us_json_lexer_start(lex, data, len) \
 	makeJsonLexContextCstringLen((lex), (data), (len), PG_UTF8, false)
 #endif
+#define us_json_lexer_move(lex, to) \
+	((lex)->token_terminator = unconstify(char *, (to)))
 
 /* ownership checks are one function per catalog since 16 */
 #if PG_VERSION_NUM < 160000
@@ -69,6 +73,7 @@
 #define us_database_ownercheck(oid, role) pg_database_ownercheck((oid), (role))
 #define us_server_aclcheck(oid, role, mode) pg_foreign_server_aclcheck((oid), (role), (mode))
 #define us_database_aclcheck(oid, role, mode) pg_database_aclcheck((oid), (role), (mode))
+#define us_namespace_aclcheck(oid, role, mode) pg_namespace_aclcheck((oid), (role), (mode))
 #else
 #define us_class_ownercheck(oid, role) \
 	object_ownercheck(RelationRelationId, (oid), (role))
@@ -78,6 +83,8 @@
 	object_aclcheck(ForeignServerRelationId, (oid), (role), (mode))
 #define us_database_aclcheck(oid, role, mode) \
 	object_aclcheck(DatabaseRelationId, (oid), (role), (mode))
+#define us_namespace_aclcheck(oid, role, mode) \
+	object_aclcheck(NamespaceRelationId, (oid), (role), (mode))
 #endif
 
 #endif							/* US_COMPAT_H */

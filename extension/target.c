@@ -191,6 +191,8 @@ us_stream_problem(const UsStream *stream)
 
 	if (strcmp(stream->home, us_home()) != 0)
 		return pstrdup("definition comes from another database; userstream.adopt() continues from the restored positions");
+	if (stream->stop_reason != NULL && strstr(stream->stop_reason, "userstream.") != NULL)
+		return pstrdup(stream->stop_reason);
 	if (stream->stop_reason != NULL)
 		return psprintf("%s; userstream.resume_stream(%s) continues",
 						stream->stop_reason, quote_literal_cstr(stream->name));

@@ -1,0 +1,325 @@
+/*-------------------------------------------------------------------------
+ * extension/status.c
+ *    shared memory and rights -> rows for the views
+ *
+ * Runs in the backend of whoever reads a view, as that role: what it may not
+ * see is left out here.  Works without shared memory and on a standby; then
+ * it says why nothing runs.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "extension/catalog.h"
+#include "extension/guc.h"
+#include "extension/shmem.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(us_role_owns);
+PG_FUNCTION_INFO_V1(us_role_sees);
+PG_FUNCTION_INFO_V1(us_stream_live);
+PG_FUNCTION_INFO_V1(us_partition_live);
+
+/* all workers of a database as shared memory has them */
+typedef struct Workers
+{
+	int			count;
+	UsSlot	   *slots;
+} Workers;
+
+/* what the workers of one stream say together */
+typedef struct Summary
+{
+	UsState		state;
+	int			npids;
+	Datum	   *pids;			/* in the order of workers */
+	double		rows_per_second;
+	const char *last_error;		/* of the one that failed last; NULL = none did */
+	TimestampTz last_error_at;	/* 0 = never */
+	TimestampTz failing_since;	/* the earliest; 0 = none fails */
+} Summary;
+
+/* arguments owner, owner_oid, home as us_catalog_owner takes them */
+static Oid
+owner_arg(FunctionCallInfo fcinfo)
+{
+	char	   *owner = PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *home = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
+
+	return us_catalog_owner(owner, PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1), home);
+}
+
+Datum
+us_role_owns(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(has_privs_of_role(GetUserId(), owner_arg(fcinfo)));
+}
+
+Datum
+us_role_sees(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(us_catalog_sees(GetUserId(), owner_arg(fcinfo)));
+}
+
+static Workers
+list_workers(void)
+{
+	Workers		workers = {0};
+	int		   *slotnos;
+
+	if (us_shmem_available())
+		workers.count = us_slot_list(MyDatabaseId, &workers.slots, &slotnos);
+	return workers;
+}
+
+/* number of workers that the supervisor keeps for a stream */
+static int
+worker_count(const UsStream *stream)
+{
+	return Min(stream->workers, stream->partitions);
+}
+
+static const UsSlot *
+find_worker(const Workers *workers, int64 stream, int worker_index)
+{
+	for (int i = 0; i < workers->count; i++)
+	{
+		const UsSlot *slot = &workers->slots[i];
+
+		if (slot->kind == US_SLOT_STREAM && slot->definition == stream &&
+			slot->worker_index == worker_index)
+			return slot;
+	}
+	return NULL;
+}
+
+/* a worker that does not run is starting, or in what keeps it from that */
+static UsState
+worker_state(const UsSlot *slot)
+{
+	if (slot == NULL)
+		return US_STATE_STARTING;
+	if (slot->pid == 0)
+		return Max(slot->state, US_STATE_STARTING);
+	return slot->state == US_STATE_NONE ? US_STATE_STARTING : slot->state;
+}
+
+/* a partition is no better off than its worker; false: none keeps it */
+static bool
+partition_state(const UsStream *stream, const Workers *workers, int32 partition,
+				UsPartitionLive *live, UsState *state)
+{
+	const UsSlot *slot = find_worker(workers, stream->id, partition % worker_count(stream));
+
+	if (slot == NULL || slot->pid == 0)
+		return false;
+	if (!us_partition_get(MyDatabaseId, stream->id, partition, live) || live->pid == 0)
+		return false;
+	*state = Max(worker_state(slot), live->state);
+	return true;
+}
+
+static void
+add_worker(Summary *summary, const UsSlot *slot)
+{
+	summary->state = Max(summary->state, worker_state(slot));
+	if (slot == NULL)
+		return;
+	if (slot->pid != 0)
+	{
+		summary->pids[summary->npids++] = Int32GetDatum(slot->pid);
+		summary->rows_per_second += slot->rows_per_second;
+	}
+	if (slot->last_error[0] != '\0' &&
+		(summary->last_error == NULL || slot->last_error_at > summary->last_error_at))
+	{
+		summary->last_error = slot->last_error;
+		summary->last_error_at = slot->last_error_at;
+	}
+	if (slot->failing_since != 0 &&
+		(summary->failing_since == 0 || slot->failing_since < summary->failing_since))
+		summary->failing_since = slot->failing_since;
+}
+
+/* the worst of workers and partitions wins */
+static void
+summarize(const UsStream *stream, const Workers *workers, Summary *summary)
+{
+	int			nworkers = worker_count(stream);
+
+	memset(summary, 0, sizeof(*summary));
+	summary->pids = palloc(sizeof(Datum) * Max(nworkers, 1));
+	if (nworkers == 0)
+		summary->state = US_STATE_STARTING;
+	for (int i = 0; i < nworkers; i++)
+		add_worker(summary, find_worker(workers, stream->id, i));
+	for (int32 p = 0; p < stream->partitions; p++)
+	{
+		UsPartitionLive live;
+		UsState		state;
+
+		if (partition_state(stream, workers, p, &live, &state))
+			summary->state = Max(summary->state, state);
+	}
+}
+
+/* why no stream at all can run on this server now; NULL = nothing is in the way */
+static const char *
+server_note(void)
+{
+	if (RecoveryInProgress())
+		return "this server is a standby (recovery is in progress); streams run on the primary";
+	if (!us_shmem_available())
+		return "the library is not preloaded; adding userstream to shared_preload_libraries and a restart of the server continue";
+	if (!us_guc_enabled)
+		return "userstream.enabled is off; ALTER SYSTEM SET userstream.enabled = on and SELECT pg_reload_conf() continue";
+	return NULL;
+}
+
+/* names as they are now, else as they were when last written */
+static char *
+current_owner(const UsStream *stream)
+{
+	Oid			role = us_catalog_owner(stream->owner, stream->owner_oid, stream->home);
+	char	   *name = OidIsValid(role) ? GetUserNameFromId(role, true) : NULL;
+
+	return name != NULL ? name : stream->owner;
+}
+
+static char *
+current_target(const UsStream *stream)
+{
+	char	   *name;
+	char	   *schema;
+
+	if (strcmp(stream->home, us_home()) != 0)
+		return stream->target;
+	name = get_rel_name(stream->target_oid);
+	schema = get_namespace_name(get_rel_namespace(stream->target_oid));
+	if (name == NULL || schema == NULL)
+		return stream->target;
+	return quote_qualified_identifier(schema, name);
+}
+
+static Datum
+text_or_null(const char *text, bool *isnull)
+{
+	*isnull = text == NULL;
+	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+static Datum
+time_or_null(TimestampTz time, bool *isnull)
+{
+	*isnull = time == 0;
+	return TimestampTzGetDatum(time);
+}
+
+static Datum
+offset_or_null(int64 offset, bool *isnull)
+{
+	*isnull = offset < 0;
+	return Int64GetDatum(offset);
+}
+
+/* one row of _stream_live */
+static void
+put_stream(ReturnSetInfo *rsinfo, const UsStream *stream, const Workers *workers)
+{
+	char	   *problem = us_stream_problem(stream);
+	const char *note = server_note();
+	UsState		state;
+	Summary		summary;
+	Datum		values[11];
+	bool		nulls[11] = {false};
+
+	summarize(stream, workers, &summary);
+	if (problem != NULL)
+		state = US_STATE_STOPPED;
+	else if (stream->paused)
+		state = US_STATE_PAUSED;
+	else if (note != NULL)
+		state = US_STATE_STARTING;
+	else
+		state = summary.state;
+
+	values[0] = Int64GetDatum(stream->id);
+	values[1] = CStringGetTextDatum(current_owner(stream));
+	values[2] = CStringGetTextDatum(current_target(stream));
+	values[3] = CStringGetTextDatum(us_state_name(state));
+	values[4] = text_or_null(problem, &nulls[4]);
+	values[5] = text_or_null(note, &nulls[5]);
+	nulls[6] = nulls[7] = summary.npids == 0;
+	values[6] = PointerGetDatum(construct_array(summary.pids, summary.npids, INT4OID,
+												sizeof(int32), true, TYPALIGN_INT));
+	values[7] = Float8GetDatum(summary.rows_per_second);
+	values[8] = text_or_null(summary.last_error, &nulls[8]);
+	values[9] = time_or_null(summary.last_error_at, &nulls[9]);
+	values[10] = time_or_null(summary.failing_since, &nulls[10]);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* rows of _partition_live for one stream */
+static void
+put_partitions(ReturnSetInfo *rsinfo, const UsStream *stream, const Workers *workers)
+{
+	for (int32 p = 0; p < stream->partitions; p++)
+	{
+		UsPartitionLive live;
+		UsState		state;
+		Datum		values[6];
+		bool		nulls[6] = {false};
+
+		if (!partition_state(stream, workers, p, &live, &state))
+			continue;
+		values[0] = Int64GetDatum(stream->id);
+		values[1] = Int32GetDatum(p);
+		values[2] = CStringGetTextDatum(us_state_name(state));
+		values[3] = offset_or_null(live.low_offset, &nulls[3]);
+		values[4] = offset_or_null(live.high_offset, &nulls[4]);
+		values[5] = time_or_null(live.oldest_unread_at, &nulls[5]);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+}
+
+/* calls put for every stream that the reader may see */
+static void
+put_visible_streams(ReturnSetInfo *rsinfo,
+					void (*put) (ReturnSetInfo *, const UsStream *, const Workers *))
+{
+	Workers		workers = list_workers();
+	int			count;
+	UsStream   *streams = us_catalog_streams(&count);
+
+	for (int i = 0; i < count; i++)
+	{
+		const UsStream *stream = &streams[i];
+
+		if (us_catalog_sees(GetUserId(), us_catalog_owner(stream->owner, stream->owner_oid,
+														  stream->home)))
+			put(rsinfo, stream, &workers);
+	}
+}
+
+Datum
+us_stream_live(PG_FUNCTION_ARGS)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	put_visible_streams((ReturnSetInfo *) fcinfo->resultinfo, put_stream);
+	return (Datum) 0;
+}
+
+Datum
+us_partition_live(PG_FUNCTION_ARGS)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	put_visible_streams((ReturnSetInfo *) fcinfo->resultinfo, put_partitions);
+	return (Datum) 0;
+}

@@ -1,0 +1,96 @@
+-- What the tables and their columns hold.
+
+COMMENT ON SCHEMA userstream IS 'streams from Kafka topics into tables: definitions, positions, status, and the functions that change them';
+
+COMMENT ON SEQUENCE stream_id_seq IS 'gives stream.id; dumped, so that a restored database does not give a number twice';
+COMMENT ON SEQUENCE dead_letter_id_seq IS 'gives dead_letter.id; dumped, so that a restored database does not give a number twice';
+
+COMMENT ON TABLE stream IS 'definitions of streams, one row each; changed by the functions only, read through stream_status';
+COMMENT ON COLUMN stream.id IS 'number of the stream; never given twice';
+COMMENT ON COLUMN stream.name IS 'name of the stream, unique, 1 to 63 bytes, matched exactly';
+COMMENT ON COLUMN stream.owner IS 'name of the owner when last written; counts only away from home';
+COMMENT ON COLUMN stream.owner_oid IS 'pg_authid.oid of the owner, as whom the workers connect; counts only at home';
+COMMENT ON COLUMN stream.server IS 'name of the foreign server when last written; counts only away from home';
+COMMENT ON COLUMN stream.server_oid IS 'pg_foreign_server.oid of the server; counts only at home';
+COMMENT ON COLUMN stream.topic IS 'Kafka topic';
+COMMENT ON COLUMN stream.target IS 'target table when last written, qualified and quoted; counts only away from home';
+COMMENT ON COLUMN stream.target_oid IS 'pg_class.oid of the target table; counts only at home';
+COMMENT ON COLUMN stream.format IS 'format of the messages'' values: json';
+COMMENT ON COLUMN stream.mode IS 'what a message does to the target: append';
+COMMENT ON COLUMN stream.key IS 'columns that identify a row in mode upsert; null: none';
+COMMENT ON COLUMN stream.columns IS 'where columns take their values from, as given; null: each takes the field of its name';
+COMMENT ON COLUMN stream.transform IS 'signature of the function that makes the rows, qualified and quoted; null: none';
+COMMENT ON COLUMN stream.transform_oid IS 'pg_proc.oid of the function; counts only at home; null: none';
+COMMENT ON COLUMN stream.start_at IS 'where the stream started to read, as given: earliest or latest';
+COMMENT ON COLUMN stream.on_error IS 'what becomes of a message that cannot be taken: dead_letter, or stop (the partition stops before it)';
+COMMENT ON COLUMN stream.workers IS 'number of workers wanted, 1 to 64; no more than partitions are started';
+COMMENT ON COLUMN stream.options IS 'options as given, without those left at their default';
+COMMENT ON COLUMN stream.timezone IS 'TimeZone that the rows are made with: that of the creator''s session';
+COMMENT ON COLUMN stream.paused IS 'whether pause_stream keeps it from running';
+COMMENT ON COLUMN stream.stop_reason IS 'why the stream stopped and waits for a person; null: it did not';
+COMMENT ON COLUMN stream.stopped_at IS 'time at which it stopped; null: it did not';
+COMMENT ON COLUMN stream.home IS 'where the definition may run: system identifier / oid of the database';
+COMMENT ON COLUMN stream.config_version IS 'raised by every change of the definition; workers started for an older one end';
+COMMENT ON COLUMN stream.created_at IS 'time of create_stream';
+
+COMMENT ON TABLE stream_position IS 'where each partition of a stream stands, and its counters; written in the transaction that writes the rows';
+COMMENT ON COLUMN stream_position.stream_id IS 'stream.id';
+COMMENT ON COLUMN stream_position.partition IS 'number of the Kafka partition';
+COMMENT ON COLUMN stream_position.next_offset IS 'Kafka offset to read next';
+COMMENT ON COLUMN stream_position.epoch IS 'raised whenever the position is set from outside; a worker that started from an older one fails';
+COMMENT ON COLUMN stream_position.messages_read IS 'messages that Kafka gave in committed batches';
+COMMENT ON COLUMN stream_position.messages_applied IS 'messages of which at least one row reached the target';
+COMMENT ON COLUMN stream_position.rows_written IS 'rows written to the target';
+COMMENT ON COLUMN stream_position.dead_letters IS 'messages stored as dead letters, ever';
+COMMENT ON COLUMN stream_position.skipped IS 'messages left out on purpose, such as tombstones';
+COMMENT ON COLUMN stream_position.retried IS 'dead letters that a retry applied later';
+COMMENT ON COLUMN stream_position.last_message_at IS 'Kafka''s time of the last message read; null: none yet, or none with a time';
+COMMENT ON COLUMN stream_position.stopped IS 'whether the partition stopped and waits for a person';
+COMMENT ON COLUMN stream_position.last_error IS 'last error of this partition, over or not; null: none yet';
+COMMENT ON COLUMN stream_position.last_error_at IS 'time of last_error; null: none yet';
+
+COMMENT ON TABLE dead_letter IS 'messages (or records of a feed, or mirrored rows) that could not be taken, with their bytes and the reason; each role sees those it owns';
+COMMENT ON COLUMN dead_letter.id IS 'number of the dead letter';
+COMMENT ON COLUMN dead_letter.owner IS 'owner of the stream, feed or mirror when the letter was stored';
+COMMENT ON COLUMN dead_letter.owner_oid IS 'pg_authid.oid of the owner; counts only at home';
+COMMENT ON COLUMN dead_letter.home IS 'where it was stored: system identifier / oid of the database';
+COMMENT ON COLUMN dead_letter.stream IS 'name of the stream; null: not of a stream';
+COMMENT ON COLUMN dead_letter.feed IS 'name of the feed; null: not of a feed';
+COMMENT ON COLUMN dead_letter.mirror IS 'name of the mirror; null: not of a mirror';
+COMMENT ON COLUMN dead_letter.topic IS 'Kafka topic; null: not from Kafka';
+COMMENT ON COLUMN dead_letter.partition IS 'Kafka partition; null: not from Kafka';
+COMMENT ON COLUMN dead_letter.kafka_offset IS 'Kafka offset; null: not from Kafka';
+COMMENT ON COLUMN dead_letter.message_at IS 'Kafka''s time of the message; null: it has none';
+COMMENT ON COLUMN dead_letter.key IS 'key of the message, all bytes; null: it has none';
+COMMENT ON COLUMN dead_letter.value IS 'value of the message, all bytes; null: it has none';
+COMMENT ON COLUMN dead_letter.headers IS 'headers in order, [{"key": k, "value": v}]; null: none';
+COMMENT ON COLUMN dead_letter.sqlstate IS 'SQLSTATE of the error, five characters';
+COMMENT ON COLUMN dead_letter.error IS 'message and detail of the error';
+COMMENT ON COLUMN dead_letter.column_name IS 'column whose value could not be made; null: not about one column';
+COMMENT ON COLUMN dead_letter.constraint_name IS 'constraint that refused the row; null: not about a constraint';
+COMMENT ON COLUMN dead_letter.created_at IS 'time at which it was stored';
+COMMENT ON COLUMN dead_letter.retries IS 'number of retries so far';
+COMMENT ON COLUMN dead_letter.retried_at IS 'time of the retry that applied it; null: not applied';
+
+COMMENT ON TABLE incident IS 'what an operator must know: a gap, an offset out of range, a topic recreated, a stop; each role sees those it owns';
+COMMENT ON COLUMN incident.id IS 'number of the incident';
+COMMENT ON COLUMN incident.owner IS 'owner of the stream, feed or mirror at that time';
+COMMENT ON COLUMN incident.owner_oid IS 'pg_authid.oid of the owner';
+COMMENT ON COLUMN incident.stream IS 'name of the stream; null: not of a stream';
+COMMENT ON COLUMN incident.feed IS 'name of the feed; null: not of a feed';
+COMMENT ON COLUMN incident.mirror IS 'name of the mirror; null: not of a mirror';
+COMMENT ON COLUMN incident.partition IS 'Kafka partition; null: all of them';
+COMMENT ON COLUMN incident.kind IS 'one word for what happened, such as offset_out_of_range';
+COMMENT ON COLUMN incident.detail IS 'what happened, and where';
+COMMENT ON COLUMN incident.what_to_do IS 'which call or command continues; null: nothing need be done';
+COMMENT ON COLUMN incident.opened_at IS 'time at which it was noticed';
+COMMENT ON COLUMN incident.closed_at IS 'time at which it was over; null: it is not';
+
+COMMENT ON TABLE stream_history IS 'a row a minute for each stream, kept for 24 hours; each role sees those it owns';
+COMMENT ON COLUMN stream_history.stream IS 'name of the stream';
+COMMENT ON COLUMN stream_history.at IS 'time of the row';
+COMMENT ON COLUMN stream_history.owner_oid IS 'pg_authid.oid of the owner';
+COMMENT ON COLUMN stream_history.lag_messages IS 'messages in Kafka that were not read; null: unknown';
+COMMENT ON COLUMN stream_history.messages_read IS 'messages read until then, ever';
+COMMENT ON COLUMN stream_history.rows_written IS 'rows written until then, ever';
+COMMENT ON COLUMN stream_history.dead_letters IS 'dead letters stored until then, ever';

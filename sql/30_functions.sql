@@ -1,0 +1,106 @@
+-- Functions that define and run streams, and those behind the views.
+--
+-- All are C and run as the caller; they ask for the caller's rights and go up
+-- to the owner of our tables only around their own statements.  None is
+-- STRICT: a null is either refused by name or means the default.
+
+CREATE TYPE message AS (
+	topic			text,
+	partition		integer,
+	kafka_offset	bigint,
+	message_at		timestamptz,
+	key				bytea,
+	value			bytea,
+	headers			jsonb
+);
+COMMENT ON TYPE message IS 'a message of Kafka';
+COMMENT ON COLUMN message.topic IS 'Kafka topic';
+COMMENT ON COLUMN message.partition IS 'number of the Kafka partition';
+COMMENT ON COLUMN message.kafka_offset IS 'Kafka offset within the partition';
+COMMENT ON COLUMN message.message_at IS 'Kafka''s time of the message; null: it has none';
+COMMENT ON COLUMN message.key IS 'key, all bytes; null: it has none';
+COMMENT ON COLUMN message.value IS 'value, all bytes; null: a tombstone';
+COMMENT ON COLUMN message.headers IS 'headers in order: [{"key": "k", "value": "text"}], bytes that are not UTF-8 as "base64", a null value as null; null: no headers';
+
+CREATE FUNCTION create_stream(
+	name text,
+	server name,
+	topic text,
+	target regclass,
+	format text DEFAULT 'json',
+	mode text DEFAULT 'append',
+	key name[] DEFAULT NULL,
+	columns jsonb DEFAULT NULL,
+	transform text DEFAULT NULL,
+	start_at text DEFAULT 'earliest',
+	on_error text DEFAULT 'dead_letter',
+	workers integer DEFAULT 1,
+	options jsonb DEFAULT '{}',
+	if_not_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'us_create_stream';
+COMMENT ON FUNCTION create_stream(text, name, text, regclass, text, text, name[], jsonb, text, text, text, integer, jsonb, boolean) IS
+'define a stream from a Kafka topic into a table, and start it when the transaction commits; asks the broker, for at most 10 seconds';
+
+CREATE FUNCTION drop_stream(name text, if_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'us_drop_stream';
+COMMENT ON FUNCTION drop_stream(text, boolean) IS
+'end a stream and remove its definition and positions; its rows, dead letters and incidents stay';
+
+CREATE FUNCTION pause_stream(name text)
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'us_pause_stream';
+COMMENT ON FUNCTION pause_stream(text) IS
+'keep a stream from running until resume_stream, over restarts too';
+
+CREATE FUNCTION resume_stream(name text)
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'us_resume_stream';
+COMMENT ON FUNCTION resume_stream(text) IS
+'let a stream run again that was paused or that stopped, with all its partitions; closes its incidents';
+
+-- Behind the views and the row security policies.  A view runs its functions
+-- as whoever reads it, so each of these may be called by all and answers only
+-- about what the caller owns (or everything, for members of pg_monitor).
+
+CREATE FUNCTION _owns(owner text, owner_oid oid, home text)
+RETURNS boolean LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'us_role_owns';
+COMMENT ON FUNCTION _owns(text, oid, text) IS
+'private: whether the current user has the rights of an owner, who counts by oid at home (or where home is null) and by name elsewhere';
+
+CREATE FUNCTION _sees(owner text, owner_oid oid, home text)
+RETURNS boolean LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'us_role_sees';
+COMMENT ON FUNCTION _sees(text, oid, text) IS
+'private: whether the views show the current user what an owner has: as _owns, and all of it for members of pg_monitor';
+
+CREATE FUNCTION _stream_live(
+	OUT stream_id bigint,
+	OUT owner text,
+	OUT target text,
+	OUT state text,
+	OUT problem text,
+	OUT note text,
+	OUT pids integer[],
+	OUT rows_per_second double precision,
+	OUT last_error text,
+	OUT last_error_at timestamptz,
+	OUT failing_since timestamptz)
+RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'us_stream_live';
+COMMENT ON FUNCTION _stream_live() IS
+'private: state and workers of each stream that the current user may see, from shared memory; problem: why the definition cannot run, note: why nothing can run on this server now, each null when there is none';
+
+CREATE FUNCTION _partition_live(
+	OUT stream_id bigint,
+	OUT partition integer,
+	OUT state text,
+	OUT low_offset bigint,
+	OUT high_offset bigint,
+	OUT oldest_unread_at timestamptz)
+RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
+AS 'MODULE_PATHNAME', 'us_partition_live';
+COMMENT ON FUNCTION _partition_live() IS
+'private: each partition that a worker keeps, of streams that the current user may see, from shared memory';

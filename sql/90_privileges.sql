@@ -1,0 +1,63 @@
+-- Who may do what.
+--
+-- Everybody may look at what is his and try to define a stream: the functions
+-- themselves ask for USAGE on the server, INSERT on the target and membership
+-- in the owner.  Nobody but the owner of this extension touches our tables.
+
+-- A schema of our name that was there before CREATE EXTENSION keeps its owner,
+-- who could put objects beside ours; only someone who could do all anyway may
+-- own it.
+DO $$
+BEGIN
+	IF NOT (SELECT r.rolsuper OR r.rolname = current_user
+			FROM pg_catalog.pg_namespace n
+			JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
+			WHERE n.nspname = 'userstream')
+	THEN
+		RAISE invalid_schema_definition USING
+			MESSAGE = 'schema "userstream" belongs to a role that is not a superuser',
+			HINT = 'Drop that schema, or ALTER SCHEMA userstream OWNER TO CURRENT_USER.';
+	END IF;
+END
+$$;
+
+GRANT USAGE ON SCHEMA userstream TO PUBLIC;
+
+-- Nothing is granted by default, unless someone set default privileges.
+-- Definitions name servers, topics and tables of others: only the views, which
+-- filter by owner, may read stream and stream_position.
+REVOKE ALL ON ALL TABLES IN SCHEMA userstream FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA userstream FROM PUBLIC;
+
+-- Each asks for rights itself.  Those behind the views run as the reader, so
+-- the reader needs EXECUTE; they answer about what the reader may see only.
+GRANT EXECUTE ON FUNCTION
+	create_stream(text, name, text, regclass, text, text, name[], jsonb, text, text, text, integer, jsonb, boolean),
+	drop_stream(text, boolean),
+	pause_stream(text),
+	resume_stream(text),
+	_owns(text, oid, text),
+	_sees(text, oid, text),
+	_stream_live(),
+	_partition_live()
+TO PUBLIC;
+
+-- dead letters hold the data of messages; each role sees those it owns, and
+-- pg_monitor sees no more than that
+ALTER TABLE dead_letter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE incident ENABLE ROW LEVEL SECURITY;
+ALTER TABLE stream_history ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY own ON dead_letter FOR SELECT
+	USING (userstream._owns(owner, owner_oid, home));
+-- these two are never carried to another database, so the oid counts
+CREATE POLICY own ON incident FOR SELECT
+	USING (userstream._owns(NULL, owner_oid, NULL));
+CREATE POLICY own ON stream_history FOR SELECT
+	USING (userstream._owns(NULL, owner_oid, NULL));
+COMMENT ON POLICY own ON dead_letter IS 'each role sees what it owns';
+COMMENT ON POLICY own ON incident IS 'each role sees what it owns';
+COMMENT ON POLICY own ON stream_history IS 'each role sees what it owns';
+
+GRANT SELECT ON dead_letter, incident, stream_history TO PUBLIC;
+GRANT SELECT ON stream_status, partition_status, ledger TO PUBLIC;
