@@ -21,7 +21,9 @@ OBJS = \
 	extension/server.o \
 	extension/kafka_conf.o \
 	extension/kafka_topic.o \
+	extension/stream_args.o \
 	extension/stream_api.o \
+	extension/stream_change.o \
 	extension/status.o \
 	extension/hook.o \
 	worker/launcher.o \
@@ -107,7 +109,7 @@ JOBS ?= $(shell nproc)
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: help deps test demo demo-stop bench lint tree run-build run-test run-demo run-bench run-tree
+.PHONY: help deps test demo demo-stop bench lint tree run-build run-tools run-test run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
@@ -129,8 +131,14 @@ deps:
 	@test/servers/deps packages
 	@test/servers/user $(STATE) test/servers/deps kafka $(STATE)
 
+# the second compiler; the first one's warnings are errors of the build
 lint:
 	@test/lint
+ifneq ($(and $(PGXS),$(wildcard $(CLANG))),)
+	@printf '%s\n' $(OBJS:.o=.c) $(wildcard test/servers/*.c) | xargs -n 4 -P $(JOBS) \
+		$(CLANG) $(CPPFLAGS) -std=gnu11 -Wall -Wextra -Werror -Wdeclaration-after-statement -fsyntax-only
+	@echo "lint: clang has no warning"
+endif
 
 test: deps
 	@$(AS_USER) run-test STATE=$(STATE)
@@ -155,7 +163,9 @@ $(STATE)/bin/%: test/servers/%.c
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $< -lrdkafka
 
 run-build:
-	@$(MAKE) -s -j$(JOBS) all $(TOOLS)
+	@$(MAKE) -s -j$(JOBS) all run-tools
+
+run-tools: $(TOOLS)
 
 run-test: run-build
 	@test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_PARTS)" $(TESTS)

@@ -358,7 +358,7 @@ put_user(char *out, uint64_t seed, uint64_t i, bool with_key)
 		out += sprintf(out, "%s\t", id);
 	out += sprintf(out, "{\"id\": \"%s\"", id);
 	out = put_field(out, "first_name",
-					female ? nation->female[random_below(NAMES)] : nation->male[random_below(NAMES)],
+					(female ? nation->female : nation->male)[random_below(NAMES)],
 					escaped);
 	out = put_field(out, "last_name", nation->last[random_below(NAMES)], escaped);
 	out = put_field(out, "gender", female ? "female" : "male", false);
@@ -379,7 +379,8 @@ put_user(char *out, uint64_t seed, uint64_t i, bool with_key)
 	out += sprintf(out, ", \"phone\": \"");
 	out = put_pattern(out, nation->phone);
 	/* some writers of JSON escape the slash */
-	out += sprintf(out, escaped ? "\", \"picture\": \"https:\\/\\/example.org\\/portraits\\/%s\\/%u.jpg\""
+	out += sprintf(out, escaped
+				   ? "\", \"picture\": \"https:\\/\\/example.org\\/portraits\\/%s\\/%u.jpg\""
 				   : "\", \"picture\": \"https://example.org/portraits/%s/%u.jpg\"",
 				   female ? "women" : "men", random_below(100));
 	out = put_field(out, "nationality", nation->code, false);

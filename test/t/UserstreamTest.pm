@@ -287,11 +287,10 @@ sub end_offsets
 {
 	my ($self, $topic) = @_;
 	my %offsets;
-	my @partitions = map { /partition (\d+), leader/ ? $1 : () }
-	  split /\n/, PostgreSQL::Test::Utils::run_command(
+	my ($metadata) = PostgreSQL::Test::Utils::run_command(
 		[ 'kcat', '-b', $self->address, '-L', '-t', $topic ]);
 
-	foreach my $partition (@partitions)
+	foreach my $partition ($metadata =~ /partition (\d+), leader/g)
 	{
 		my ($out) = PostgreSQL::Test::Utils::run_command(
 			[ 'kcat', '-b', $self->address, '-Q', '-t', "$topic:$partition:-1" ]);
