@@ -89,9 +89,8 @@ typedef enum UsCallResult
 /*
  * us_kafka_call -- run something that may block, but wait in bounded time
  *
- * librdkafka's timeouts do not bound all of its calls (2.0.2: a query of
- * watermarks ends with the answer or after socket.timeout.ms), so they are
- * made in a thread, signals blocked.
+ * Not all of librdkafka's calls keep to the timeout they are given, and some
+ * have none, so they are made in a thread, signals blocked.
  * In:      work         called with argument and a flag that becomes true when
  *                       nobody waits any more; it must call nothing of PostgreSQL
  *          release      called with argument by the thread, after work, when

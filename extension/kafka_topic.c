@@ -220,29 +220,67 @@ ask_partitions(Inquiry *inquiry)
 	return known;
 }
 
+/* one answer for all partitions; false and text when one of them is missing */
 static bool
-ask_watermarks(Inquiry *inquiry, UsTopicPartition *partition)
+read_offsets(Inquiry *inquiry, const rd_kafka_topic_partition_list_t *list, bool high,
+			 char *text, size_t text_size)
 {
-	rd_kafka_resp_err_t err;
+	for (int i = 0; i < inquiry->count; i++)
+	{
+		const rd_kafka_topic_partition_t *answer = &list->elems[i];
+
+		if (answer->err || answer->offset < 0)
+		{
+			snprintf(text, text_size, "partition %d: %s", (int) answer->partition,
+					 answer->err ? rd_kafka_err2str(answer->err) : "no offset");
+			return false;
+		}
+		if (high)
+			inquiry->partitions[i].high_offset = answer->offset;
+		else
+			inquiry->partitions[i].low_offset = answer->offset;
+	}
+	return true;
+}
+
+/*
+ * Ask for one end of every partition at once.  Earliest and latest are special
+ * times in Kafka's protocol, with the values of librdkafka's special offsets.
+ * (Its call for the two watermarks of one partition takes a round trip for
+ * each, and before 2.3 it does not keep to its timeout.)
+ */
+static bool
+ask_offsets(Inquiry *inquiry, bool high)
+{
+	const char *topic = rd_kafka_topic_name(inquiry->topic);
 	char		text[256];
+	bool		answered = false;
 
 	do
 	{
-		err = rd_kafka_query_watermark_offsets(inquiry->rk, rd_kafka_topic_name(inquiry->topic),
-											   partition->partition,
-											   &partition->low_offset, &partition->high_offset,
-											   next_step_ms(inquiry));
-		if (!err)
-			return true;
+		rd_kafka_topic_partition_list_t *list;
+		rd_kafka_resp_err_t err;
+
+		list = rd_kafka_topic_partition_list_new(inquiry->count);
+		for (int i = 0; i < inquiry->count; i++)
+			rd_kafka_topic_partition_list_add(list, topic, inquiry->partitions[i].partition)->offset =
+				high ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+		err = rd_kafka_offsets_for_times(inquiry->rk, list, next_step_ms(inquiry));
+		if (!err && list->elems[0].err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+			err = list->elems[0].err;
+		if (err)
+			snprintf(text, sizeof(text), "%s", rd_kafka_err2str(err));
+		else
+			answered = read_offsets(inquiry, list, high, text, sizeof(text));
+		rd_kafka_topic_partition_list_destroy(list);
+
 		if (err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
 		{
 			fail(inquiry, US_TOPIC_NOT_AUTHORIZED, "the broker does not let this user read the topic");
 			return false;
 		}
-		snprintf(text, sizeof(text), "partition %d: %s", (int) partition->partition,
-				 rd_kafka_err2str(err));
-	} while (may_ask_again(inquiry, text));
-	return false;
+	} while (!answered && may_ask_again(inquiry, text));
+	return answered;
 }
 
 /* runs in the helper thread */
@@ -254,13 +292,9 @@ inquire(void *argument, const atomic_bool *abandoned)
 	inquiry->abandoned = abandoned;
 	if (!ask_partitions(inquiry))
 		return;
-	inquiry->step_ms = MAX_STEP_MS;
-	for (int i = 0; i < inquiry->count; i++)
-	{
-		if (atomic_load(abandoned) || !ask_watermarks(inquiry, &inquiry->partitions[i]))
-			return;
-	}
-	inquiry->result = US_TOPIC_OK;
+	inquiry->step_ms = FIRST_STEP_MS;
+	if (ask_offsets(inquiry, false) && ask_offsets(inquiry, true))
+		inquiry->result = US_TOPIC_OK;
 }
 
 /* all but the handle */
@@ -408,7 +442,6 @@ us_kafka_topic_describe(const UsOptionList *options, const char *topic,
 			snprintf(errstr, errstr_size, "interrupted");
 			return US_TOPIC_INTERRUPTED;
 		default:
-			inquiry->result = US_TOPIC_FAILED;
 			fail(inquiry, US_TOPIC_FAILED, "could not start a thread");
 			return close_inquiry(inquiry, options, partitions, count, errstr, errstr_size);
 	}
