@@ -2,10 +2,10 @@
  * worker/decode_json.c
  *    a JSON message -> the values at the wanted paths
  *
- * The tokens come from PostgreSQL's own lexer, so that a token is valid here
- * exactly when it is for jsonb.  PostgreSQL's parser is not used: it calls
- * back for everything and copies every string, which costs three times what
- * the whole of this does.  The loop below keeps its own stack, because bytes
+ * What is a valid token is left to PostgreSQL's own lexer, so that it is the
+ * same here and for jsonb.  PostgreSQL's parser is not used: it calls back for
+ * everything and copies every string, which costs several times what the
+ * whole of this does.  The loop below keeps its own stack, because bytes
  * from outside must not decide how deep the process recurses.
  *
  * A value points into the message.  Only a wanted string with a backslash is
@@ -18,12 +18,9 @@
 #include "postgres_fe.h"
 #endif
 
-#include "common/jsonapi.h"
-#include "mb/pg_wchar.h"
-
-#include "extension/compat.h"
 #include "worker/alloc.h"
 #include "worker/decode.h"
+#include "worker/json_token.h"
 
 /*
  * Limits under which jsonb surely takes what is valid JSON.
@@ -54,11 +51,10 @@ typedef struct JsonFrame
 /* what is kept from message to message */
 typedef struct JsonWalk
 {
-	JsonLexContext lex;
+	UsJsonTokens token;			/* the current one */
 	UsDecoder  *decoder;
 	const UsPathSet *paths;
 	UsValue    *values;
-	bool		escapes;		/* the message holds a backslash */
 	bool		unsure;
 
 	/*
@@ -82,12 +78,6 @@ typedef enum JsonStep
 } JsonStep;
 
 static inline bool
-next_token(JsonWalk *walk)
-{
-	return json_lex(&walk->lex) == JSON_SUCCESS;
-}
-
-static inline bool
 innermost_is_array(const JsonWalk *walk)
 {
 	int			level = walk->depth - 1;
@@ -102,93 +92,6 @@ innermost_frame(const JsonWalk *walk)
 	return walk->depth == walk->nframes ? &walk->frames[walk->nframes - 1] : NULL;
 }
 
-/* four hex digits, which the lexer has checked */
-static pg_wchar
-hex4(const char *digits)
-{
-	pg_wchar	c = 0;
-
-	for (int i = 0; i < 4; i++)
-	{
-		char		d = digits[i];
-
-		c = c << 4 | (d <= '9' ? d - '0' : (d | 0x20) - 'a' + 10);
-	}
-	return c;
-}
-
-/*
- * The character of "\uXXXX" at src (which points behind "\u"), of two of them
- * when it is a surrogate pair; 0 for what jsonb refuses, a zero among it.
- */
-static pg_wchar
-unescape_unicode(const char **src, const char *end)
-{
-	pg_wchar	c = hex4(*src);
-	pg_wchar	second;
-
-	*src += 4;
-	if (is_utf16_surrogate_second(c))
-		return 0;
-	if (!is_utf16_surrogate_first(c))
-		return c;
-	if (end - *src < 6 || (*src)[0] != '\\' || (*src)[1] != 'u')
-		return 0;
-	second = hex4(*src + 2);
-	*src += 6;
-	return is_utf16_surrogate_second(second) ? surrogate_pair_to_codepoint(c, second) : 0;
-}
-
-/*
- * De-escape into dst, which has room for as many bytes as src; with dst NULL
- * only check.  Returns the length, -1 for an escape that jsonb refuses.
- */
-static int
-unescape(const char *src, int len, char *dst)
-{
-	static const char plain[][2] = {
-		{'b', '\b'}, {'f', '\f'}, {'n', '\n'}, {'r', '\r'}, {'t', '\t'},
-		{'"', '"'}, {'\\', '\\'}, {'/', '/'}
-	};
-	const char *end = src + len;
-	char	   *out = dst;
-
-	while (src < end)
-	{
-		const char *slash = memchr(src, '\\', end - src);
-		size_t		run = (slash != NULL ? slash : end) - src;
-
-		if (out != NULL)
-		{
-			memcpy(out, src, run);
-			out += run;
-		}
-		src += run;
-		if (slash == NULL)
-			break;
-
-		if (src[1] == 'u')
-		{
-			pg_wchar	c;
-
-			src += 2;
-			c = unescape_unicode(&src, end);
-			if (c == 0)
-				return -1;
-			if (out != NULL)
-				out += pg_utf_mblen(unicode_to_utf8(c, (unsigned char *) out));
-			continue;
-		}
-		for (size_t i = 0; out != NULL && i < lengthof(plain); i++)
-		{
-			if (plain[i][0] == src[1])
-				*out++ = plain[i][1];
-		}
-		src += 2;
-	}
-	return out != NULL ? (int) (out - dst) : 0;
-}
-
 /*
  * The current string token, de-escaped when it is wanted.  The copy, if there
  * is one, is the last thing in the decoder's text; *copied is its length.
@@ -196,21 +99,21 @@ unescape(const char *src, int len, char *dst)
 static inline bool
 take_string(JsonWalk *walk, bool wanted, const char **data, int *len, int *copied)
 {
-	const char *start = walk->lex.token_start + 1;
-	int			raw = (int) (walk->lex.token_terminator - start) - 1;
+	const char *start = walk->token.start + 1;
+	int			raw = (int) (walk->token.stop - start) - 1;
 	char	   *text;
 
 	*copied = 0;
 	*data = start;
 	*len = raw;
-	if (!walk->escapes || memchr(start, '\\', raw) == NULL)
+	if (!walk->token.escaped)
 		return true;
 	if (!wanted)
-		return unescape(start, raw, NULL) >= 0;
+		return us_json_unescape(start, raw, NULL) >= 0;
 
 	text = us_decoder_text(walk->decoder, raw);
 	*data = text;
-	*len = *copied = unescape(start, raw, text);
+	*len = *copied = us_json_unescape(start, raw, text);
 	us_decoder_text_trim(walk->decoder, raw - Max(*len, 0));
 	return *len >= 0;
 }
@@ -306,8 +209,8 @@ take_odd_number(JsonWalk *walk, UsValue *value, const char *number, int len, int
 static inline void
 take_number(JsonWalk *walk, UsValue *value)
 {
-	const char *number = walk->lex.token_start;
-	int			len = (int) (walk->lex.token_terminator - number);
+	const char *number = walk->token.start;
+	int			len = (int) (walk->token.stop - number);
 	int			mantissa = 0;
 
 	if (len > SURE_DIGITS)
@@ -329,7 +232,7 @@ take_scalar(JsonWalk *walk, int node)
 	UsValue    *value = field >= 0 ? &walk->values[field] : NULL;
 	UsValueKind kind;
 
-	switch (walk->lex.token_type)
+	switch (walk->token.type)
 	{
 		case JSON_TOKEN_STRING:
 			{
@@ -364,8 +267,8 @@ take_scalar(JsonWalk *walk, int node)
 	}
 	if (value != NULL)
 	{
-		value->data = walk->lex.token_start;
-		value->len = (uint32) (walk->lex.token_terminator - walk->lex.token_start);
+		value->data = walk->token.start;
+		value->len = (uint32) (walk->token.stop - walk->token.start);
 		value->kind = kind;
 	}
 	if (kind == US_VALUE_NUMBER)
@@ -410,7 +313,7 @@ open_container(JsonWalk *walk, int node, bool is_array)
 	frame->node = node;
 	frame->element = 0;
 	frame->expected = walk->paths->nodes[node].first_child;
-	frame->start = walk->lex.token_start;
+	frame->start = walk->token.start;
 }
 
 static inline void
@@ -429,7 +332,7 @@ close_container(JsonWalk *walk)
 		UsValue    *value = &walk->values[field];
 
 		value->data = frame->start;
-		value->len = (uint32) (walk->lex.token_terminator - frame->start);
+		value->len = (uint32) (walk->token.stop - frame->start);
 		value->kind = *frame->start == '[' ? US_VALUE_ARRAY : US_VALUE_OBJECT;
 	}
 }
@@ -487,14 +390,15 @@ read_key(JsonWalk *walk, int *node)
 	int			len;
 	int			copied;
 
-	if (walk->lex.token_type != JSON_TOKEN_STRING ||
+	if (walk->token.type != JSON_TOKEN_STRING ||
 		!take_string(walk, frame != NULL, &name, &len, &copied))
 		return JSON_STEP_BAD;
 	*node = frame != NULL ? find_field(walk, frame, name, len) : -1;
 	if (copied > 0)
 		us_decoder_text_trim(walk->decoder, copied);
 
-	if (!next_token(walk) || walk->lex.token_type != JSON_TOKEN_COLON || !next_token(walk))
+	if (!us_json_next(&walk->token) || walk->token.type != JSON_TOKEN_COLON ||
+		!us_json_next(&walk->token))
 		return JSON_STEP_BAD;
 	return JSON_STEP_VALUE;
 }
@@ -503,15 +407,15 @@ read_key(JsonWalk *walk, int *node)
 static inline JsonStep
 begin_value(JsonWalk *walk, int *node)
 {
-	bool		is_array = (walk->lex.token_type == JSON_TOKEN_ARRAY_START);
+	bool		is_array = (walk->token.type == JSON_TOKEN_ARRAY_START);
 
-	if (!is_array && walk->lex.token_type != JSON_TOKEN_OBJECT_START)
+	if (!is_array && walk->token.type != JSON_TOKEN_OBJECT_START)
 		return take_scalar(walk, *node) ? JSON_STEP_DONE : JSON_STEP_BAD;
 
 	open_container(walk, *node, is_array);
-	if (!next_token(walk))
+	if (!us_json_next(&walk->token))
 		return JSON_STEP_BAD;
-	if (walk->lex.token_type == (is_array ? JSON_TOKEN_ARRAY_END : JSON_TOKEN_OBJECT_END))
+	if (walk->token.type == (is_array ? JSON_TOKEN_ARRAY_END : JSON_TOKEN_OBJECT_END))
 	{
 		close_container(walk);
 		return JSON_STEP_DONE;
@@ -529,14 +433,14 @@ after_value(JsonWalk *walk, int *node)
 {
 	bool		is_array = innermost_is_array(walk);
 
-	if (!next_token(walk))
+	if (!us_json_next(&walk->token))
 		return JSON_STEP_BAD;
-	if (walk->lex.token_type == (is_array ? JSON_TOKEN_ARRAY_END : JSON_TOKEN_OBJECT_END))
+	if (walk->token.type == (is_array ? JSON_TOKEN_ARRAY_END : JSON_TOKEN_OBJECT_END))
 	{
 		close_container(walk);
 		return JSON_STEP_DONE;
 	}
-	if (walk->lex.token_type != JSON_TOKEN_COMMA || !next_token(walk))
+	if (walk->token.type != JSON_TOKEN_COMMA || !us_json_next(&walk->token))
 		return JSON_STEP_BAD;
 	if (!is_array)
 		return read_key(walk, node);
@@ -566,7 +470,7 @@ walk_message(JsonWalk *walk, int node)
 		else if (walk->depth > 0)
 			step = after_value(walk, &node);
 		else
-			return next_token(walk) && walk->lex.token_type == JSON_TOKEN_END;
+			return us_json_next(&walk->token) && walk->token.type == JSON_TOKEN_END;
 	}
 }
 
@@ -613,16 +517,15 @@ us_decode_json(UsDecoder *decoder, const char *data, size_t len, UsValue *values
 
 	if (walk == NULL)
 		decoder->state = walk = create_walk(decoder);
-	us_json_lexer_start(&walk->lex, data, len);
+	us_json_tokens_start(&walk->token, data, len);
 	walk->values = values;
-	walk->escapes = (memchr(data, '\\', len) != NULL);
 	walk->unsure = (len > SURE_BYTES);
 	walk->depth = 0;
 	walk->nframes = 0;
 
-	if (!next_token(walk))
+	if (!us_json_next(&walk->token))
 		return US_DECODE_INVALID;
-	is_object = (walk->lex.token_type == JSON_TOKEN_OBJECT_START);
+	is_object = (walk->token.type == JSON_TOKEN_OBJECT_START);
 	if (!walk_message(walk, is_object ? 0 : -1))
 		return US_DECODE_INVALID;
 	if (!is_object)
