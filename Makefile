@@ -30,6 +30,9 @@ OBJS = \
 	worker/spawn.o \
 	worker/supervisor.o \
 	worker/stream_worker.o \
+	worker/stream_state.o \
+	worker/session.o \
+	worker/window.o \
 	worker/batch.o \
 	worker/position.o \
 	worker/dead_letter.o \
@@ -129,7 +132,7 @@ help:
 
 deps:
 	@test/servers/deps packages
-	@test/servers/user $(STATE) test/servers/deps kafka $(STATE)
+	@exec test/servers/user $(STATE) test/servers/deps kafka $(STATE)
 
 # the second compiler; the first one's warnings are errors of the build
 lint:
@@ -141,19 +144,19 @@ ifneq ($(and $(PGXS),$(wildcard $(CLANG))),)
 endif
 
 test: deps
-	@$(AS_USER) run-test STATE=$(STATE)
+	@exec $(AS_USER) run-test STATE=$(STATE)
 
 demo: deps
-	@$(AS_USER) run-demo STATE=$(STATE)
+	@exec $(AS_USER) run-demo STATE=$(STATE)
 
 demo-stop:
-	@test/servers/user $(STATE) test/servers/demo stop $(STATE)
+	@exec test/servers/user $(STATE) test/servers/demo stop $(STATE)
 
 bench: deps
-	@$(AS_USER) run-bench STATE=$(STATE)
+	@exec $(AS_USER) run-bench STATE=$(STATE)
 
 tree: deps
-	@$(AS_USER) run-tree STATE=$(STATE)
+	@exec $(AS_USER) run-tree STATE=$(STATE)
 
 ifneq ($(filter run-%,$(MAKECMDGOALS)),)
 TOOLS = $(addprefix $(STATE)/bin/,users topic)
@@ -168,10 +171,10 @@ run-build:
 run-tools: $(TOOLS)
 
 run-test: run-build
-	@test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_PARTS)" $(TESTS)
+	@exec test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_PARTS)" $(TESTS)
 
 run-demo: run-build
-	@test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT)
+	@exec test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT)
 
 run-bench: run-build
 	@test/servers/tree $(STATE) bench
