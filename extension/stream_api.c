@@ -201,7 +201,7 @@ report_topic(const UsStreamArgs *args, UsTopicResult result, const char *errstr)
 					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
 					 errmsg("could not reach the brokers of server \"%s\"", args->server),
 					 errdetail("Within %d seconds: %s.", BROKER_TIMEOUT_MS / 1000, errstr),
-					 errhint("Check that Kafka runs, and \"bootstrap.servers\" and the security options of the server.")));
+					 errhint("Check that Kafka runs, \"bootstrap.servers\" and the security options of the server, and the credentials of its user mapping.")));
 		default:
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_ERROR),

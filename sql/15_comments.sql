@@ -73,6 +73,7 @@ COMMENT ON COLUMN dead_letter.retries IS 'number of retries so far';
 COMMENT ON COLUMN dead_letter.retried_at IS 'time of the retry that applied it; null: not applied';
 
 COMMENT ON TABLE incident IS 'what an operator must know: a gap, an offset out of range, a topic recreated, a stop; each role sees those it owns';
+COMMENT ON SEQUENCE incident_id_seq IS 'gives incident.id';
 COMMENT ON COLUMN incident.id IS 'number of the incident';
 COMMENT ON COLUMN incident.owner IS 'owner of the stream, feed or mirror at that time';
 COMMENT ON COLUMN incident.owner_oid IS 'pg_authid.oid of the owner';
