@@ -46,15 +46,19 @@ postgres_start() {
 		{ tail -n 20 "$1/log" >&2; return 1; }
 }
 
+# A killed postmaster may still be there as a zombie, which pg_ctl takes for
+# a server; a zombie has no command line.
 postgres_running() {
-	[ -d "$1/pg" ] && pg_ctl -D "$1/pg" status >/dev/null 2>&1
+	_us_pid=$(head -n 1 "$1/pg/postmaster.pid" 2>/dev/null) || return 1
+	tr '\0' '\n' 2>/dev/null < "/proc/$_us_pid/cmdline" | grep -qxF "$1/pg"
 }
 
 # fast, and if that takes too long, at once
 postgres_stop() {
 	if postgres_running "$1"; then
 		pg_ctl -D "$1/pg" -m fast -w -t 30 -s stop ||
-			pg_ctl -D "$1/pg" -m immediate -w -t 30 -s stop
+			pg_ctl -D "$1/pg" -m immediate -w -t 30 -s stop ||
+			! postgres_running "$1"
 	fi
 	if [ -s "$1/socket" ]; then
 		rm -rf "$(cat "$1/socket")" "$1/socket"
