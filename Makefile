@@ -22,6 +22,7 @@ OBJS = \
 	extension/kafka_conf.o \
 	extension/kafka_topic.o \
 	extension/stream_args.o \
+	extension/stream_topic.o \
 	extension/stream_api.o \
 	extension/stream_change.o \
 	extension/status.o \

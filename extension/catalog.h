@@ -126,4 +126,7 @@ extern void us_parse_stream_options(Jsonb *options, UsStreamOptions *result);
  */
 extern void us_check_target(Oid target);
 
+/* schema.relation, quoted where needed, palloc'd; NULL when it is not there */
+extern char *us_qualified_name(Oid relid);
+
 #endif							/* US_CATALOG_H */

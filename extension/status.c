@@ -20,7 +20,6 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(us_role_owns);
 PG_FUNCTION_INFO_V1(us_role_sees);
@@ -196,16 +195,11 @@ current_owner(const UsStream *stream)
 static char *
 current_target(const UsStream *stream)
 {
-	char	   *name;
-	char	   *schema;
+	char	   *name = NULL;
 
-	if (strcmp(stream->home, us_home()) != 0)
-		return stream->target;
-	name = get_rel_name(stream->target_oid);
-	schema = get_namespace_name(get_rel_namespace(stream->target_oid));
-	if (name == NULL || schema == NULL)
-		return stream->target;
-	return quote_qualified_identifier(schema, name);
+	if (strcmp(stream->home, us_home()) == 0)
+		name = us_qualified_name(stream->target_oid);
+	return name != NULL ? name : stream->target;
 }
 
 static Datum

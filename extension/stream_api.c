@@ -13,18 +13,18 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_namespace.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "extension/catalog.h"
 #include "extension/compat.h"
 #include "extension/guc.h"
-#include "extension/kafka_topic.h"
 #include "extension/server.h"
 #include "extension/shmem.h"
 #include "extension/stream_args.h"
+#include "extension/stream_topic.h"
 #include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/acl.h"
@@ -33,19 +33,9 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 #include "worker/map.h"
 
-#define BROKER_TIMEOUT_MS	10000	/* for all that is asked of the broker */
-
 PG_FUNCTION_INFO_V1(us_create_stream);
-
-/* what is known of a topic when the broker has answered */
-typedef struct Topic
-{
-	int			count;
-	UsTopicPartition *partitions;	/* palloc'd, ascending */
-} Topic;
 
 /* raises, or says that there is nothing to do */
 static void
@@ -92,13 +82,6 @@ check_owner(Oid owner)
 						 quote_identifier(name))));
 }
 
-static char *
-qualified_name(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
-}
-
 /* INSERT on the columns that messages give; on the whole table is enough too */
 static void
 check_privileges(Relation target, const UsMap *map, Oid owner)
@@ -132,7 +115,7 @@ check_privileges(Relation target, const UsMap *map, Oid owner)
 				 errdetail("Role \"%s\" may not insert into column \"%s\", which messages give.",
 						   role, column),
 				 errhint("GRANT INSERT ON %s TO %s allows it; columns => '{\"%s\": null}' leaves the column out.",
-						 qualified_name(relid), quote_identifier(role), column)));
+						 us_qualified_name(relid), quote_identifier(role), column)));
 	}
 	if (count == 0 &&
 		pg_attribute_aclcheck_all(relid, owner, ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK)
@@ -140,7 +123,7 @@ check_privileges(Relation target, const UsMap *map, Oid owner)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for table %s", RelationGetRelationName(target)),
 				 errhint("GRANT INSERT ON %s TO %s allows it.",
-						 qualified_name(relid), quote_identifier(role))));
+						 us_qualified_name(relid), quote_identifier(role))));
 }
 
 /*
@@ -168,92 +151,6 @@ check_target(const UsStreamArgs *args, Oid owner, bool keep_lock)
 	MemoryContextDelete(context);
 }
 
-static bool
-interrupt_pending(void)
-{
-	return InterruptPending;
-}
-
-/* the broker did not say what is in the topic */
-pg_noreturn static void report_topic(const UsStreamArgs *args, UsTopicResult result,
-									 const char *errstr);
-
-static void
-report_topic(const UsStreamArgs *args, UsTopicResult result, const char *errstr)
-{
-	switch (result)
-	{
-		case US_TOPIC_UNKNOWN:
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("topic \"%s\" does not exist", args->topic),
-					 errdetail("The brokers of server \"%s\" know no topic of this name.",
-							   args->server),
-					 errhint("Create the topic first, or look for the right name: upper and lower case differ.")));
-		case US_TOPIC_NOT_AUTHORIZED:
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("permission denied for topic \"%s\"", args->topic),
-					 errdetail("The brokers of server \"%s\" answered: %s.", args->server, errstr),
-					 errhint("Allow the Kafka user of the server's user mapping to describe and read the topic.")));
-		case US_TOPIC_UNREACHABLE:
-			ereport(ERROR,
-					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
-					 errmsg("could not reach the brokers of server \"%s\"", args->server),
-					 errdetail("Within %d seconds: %s.", BROKER_TIMEOUT_MS / 1000, errstr),
-					 errhint("Check that Kafka runs, \"bootstrap.servers\" and the security options of the server, and the credentials of its user mapping.")));
-		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_ERROR),
-					 errmsg("could not read what is in topic \"%s\" of server \"%s\"",
-							args->topic, args->server),
-					 errdetail("The Kafka library says: %s.", errstr),
-					 errhint("Check the options of the server and of its user mapping.")));
-	}
-}
-
-/*
- * Partitions and watermarks from the broker, in bounded time.  An interrupt
- * that turns out not to end us starts the question anew.
- */
-static void
-describe_topic(const UsStreamArgs *args, Oid server, Oid owner, Topic *topic)
-{
-	UsOptionList options = us_server_options(server, owner);
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BROKER_TIMEOUT_MS);
-	UsTopicPartition *found = NULL;
-	UsTopicResult result;
-	char		errstr[512];
-
-	do
-	{
-		long		left_ms;
-
-		CHECK_FOR_INTERRUPTS();
-		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-		errstr[0] = '\0';
-		result = us_kafka_topic_describe(&options, args->topic, (int) Max(left_ms, 1),
-										 interrupt_pending, &found, &topic->count,
-										 errstr, sizeof(errstr));
-	} while (result == US_TOPIC_INTERRUPTED);
-
-	if (result == US_TOPIC_OK)
-	{
-		Size		size = sizeof(UsTopicPartition) * topic->count;
-
-		/* found is malloc'd: nothing may raise before it is freed */
-		topic->partitions = palloc_extended(size, MCXT_ALLOC_NO_OOM);
-		if (topic->partitions != NULL && size > 0)
-			memcpy(topic->partitions, found, size);
-		free(found);
-		if (topic->partitions == NULL)
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	}
-	CHECK_FOR_INTERRUPTS();
-	if (result != US_TOPIC_OK)
-		report_topic(args, result, errstr);
-}
-
 /* the definition; 0 when the name is taken after all */
 static int64
 insert_stream(const UsStreamArgs *args, Oid server, Oid owner)
@@ -275,7 +172,7 @@ insert_stream(const UsStreamArgs *args, Oid server, Oid owner)
 		CStringGetTextDatum(args->server),
 		ObjectIdGetDatum(server),
 		CStringGetTextDatum(args->topic),
-		CStringGetTextDatum(qualified_name(args->target)),
+		CStringGetTextDatum(us_qualified_name(args->target)),
 		ObjectIdGetDatum(args->target),
 		CStringGetTextDatum(args->format),
 		CStringGetTextDatum(args->mode),
@@ -297,7 +194,8 @@ insert_stream(const UsStreamArgs *args, Oid server, Oid owner)
 	if (args->options == NULL)
 		nulls[14] = 'n';
 
-	if (SPI_execute_with_args(text, lengthof(values), types, values, nulls, false, 0) != SPI_OK_INSERT_RETURNING)
+	if (SPI_execute_with_args(text, lengthof(values), types, values, nulls, false, 0)
+		!= SPI_OK_INSERT_RETURNING)
 		elog(ERROR, "could not write userstream.stream");
 	if (SPI_processed == 0)
 		return 0;
@@ -305,7 +203,7 @@ insert_stream(const UsStreamArgs *args, Oid server, Oid owner)
 }
 
 static void
-insert_positions(int64 stream, const Topic *topic, bool from_latest)
+insert_positions(int64 stream, const UsTopic *topic, bool from_latest)
 {
 	static const char *const text =
 		"INSERT INTO userstream.stream_position (stream_id, partition, next_offset)"
@@ -329,13 +227,14 @@ insert_positions(int64 stream, const Topic *topic, bool from_latest)
 	values[2] = PointerGetDatum(construct_array(offsets, topic->count, INT8OID,
 												sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 
-	if (SPI_execute_with_args(text, lengthof(values), types, values, NULL, false, 0) != SPI_OK_INSERT)
+	if (SPI_execute_with_args(text, lengthof(values), types, values, NULL, false, 0)
+		!= SPI_OK_INSERT)
 		elog(ERROR, "could not write userstream.stream_position");
 }
 
 /* whether it was this call that made the stream */
 static bool
-store_stream(const UsStreamArgs *args, Oid server, Oid owner, const Topic *topic)
+store_stream(const UsStreamArgs *args, Oid server, Oid owner, const UsTopic *topic)
 {
 	UsElevation saved = us_elevate();
 	int64		id;
@@ -347,22 +246,6 @@ store_stream(const UsStreamArgs *args, Oid server, Oid owner, const Topic *topic
 	SPI_finish();
 	us_restore(saved);
 	return id != 0;
-}
-
-/* a partition without a leader has no watermarks to start at */
-static void
-check_topic(const UsStreamArgs *args, const Topic *topic)
-{
-	if (topic->count == 0)
-		report_topic(args, US_TOPIC_UNKNOWN, "");
-	for (int i = 0; i < topic->count; i++)
-		if (topic->partitions[i].low_offset < 0 || topic->partitions[i].high_offset < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
-					 errmsg("partition %d of topic \"%s\" has no leader",
-							topic->partitions[i].partition, args->topic),
-					 errdetail("Without it, the offsets that the partition holds are not known."),
-					 errhint("Call again when all brokers run.")));
 }
 
 /* a definition that nothing acts on is no error, but a surprise */
@@ -386,7 +269,7 @@ us_create_stream(PG_FUNCTION_ARGS)
 {
 	Oid			owner = GetUserId();
 	UsStreamArgs args;
-	Topic		topic;
+	UsTopic		topic;
 	Oid			server;
 
 	us_stream_args_read(fcinfo, &args);
@@ -400,8 +283,7 @@ us_create_stream(PG_FUNCTION_ARGS)
 	server = us_server_lookup(args.server, US_SERVER_KAFKA, owner);
 	check_target(&args, owner, false);
 
-	describe_topic(&args, server, owner, &topic);
-	check_topic(&args, &topic);
+	us_stream_topic_describe(&args, server, owner, &topic);
 
 	check_target(&args, owner, true);
 	if (!store_stream(&args, server, owner, &topic))

@@ -46,6 +46,17 @@ wrong_target(Oid relid, const char *what, const char *detail, const char *hint)
 			 errhint("%s", hint)));
 }
 
+char *
+us_qualified_name(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+	char	   *schema = get_namespace_name(get_rel_namespace(relid));
+
+	if (name == NULL || schema == NULL)
+		return NULL;
+	return quote_qualified_identifier(schema, name);
+}
+
 static void
 check_kind(Oid relid, char kind)
 {
@@ -84,8 +95,7 @@ check_persistence(Oid relid, char persistence)
 		wrong_target(relid, "unlogged table",
 					 "An unlogged table loses its rows in a crash while the position of the stream stays.",
 					 psprintf("ALTER TABLE %s SET LOGGED makes it a logged one.",
-							  quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-														 get_rel_name(relid))));
+							  us_qualified_name(relid)));
 }
 
 /* false when the relation is not there (any more) */

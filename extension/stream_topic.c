@@ -1,0 +1,119 @@
+/*-------------------------------------------------------------------------
+ * extension/stream_topic.c
+ *    what the broker says of a topic -> partitions to start at, or an error
+ *
+ * Runs in the backend of create_stream, inside the caller's transaction: in
+ * bounded time, cancellable, and with no lock on the target.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "extension/compat.h"
+#include "extension/server.h"
+#include "extension/stream_topic.h"
+#include "miscadmin.h"
+#include "utils/palloc.h"
+#include "utils/timestamp.h"
+
+#define BROKER_TIMEOUT_MS	10000	/* for all that is asked of the broker */
+
+pg_noreturn static void report_topic(const UsStreamArgs *args, UsTopicResult result,
+									 const char *errstr);
+
+static bool
+interrupt_pending(void)
+{
+	return InterruptPending;
+}
+
+static void
+report_topic(const UsStreamArgs *args, UsTopicResult result, const char *errstr)
+{
+	switch (result)
+	{
+		case US_TOPIC_UNKNOWN:
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("topic \"%s\" does not exist", args->topic),
+					 errdetail("The brokers of server \"%s\" know no topic of this name.",
+							   args->server),
+					 errhint("Create the topic first, or look for the right name: upper and lower case differ.")));
+		case US_TOPIC_NOT_AUTHORIZED:
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for topic \"%s\"", args->topic),
+					 errdetail("The brokers of server \"%s\" answered: %s.", args->server, errstr),
+					 errhint("Allow the Kafka user of the server's user mapping to describe and read the topic.")));
+		case US_TOPIC_INTERRUPTED:
+			errstr = "no answer in time";
+			/* FALLTHROUGH */
+		case US_TOPIC_UNREACHABLE:
+			ereport(ERROR,
+					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+					 errmsg("could not reach the brokers of server \"%s\"", args->server),
+					 errdetail("Within %d seconds: %s.", BROKER_TIMEOUT_MS / 1000, errstr),
+					 errhint("Check that Kafka runs, \"bootstrap.servers\" and the security options of the server, and the credentials of its user mapping.")));
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_ERROR),
+					 errmsg("could not read what is in topic \"%s\" of server \"%s\"",
+							args->topic, args->server),
+					 errdetail("The Kafka library says: %s.", errstr),
+					 errhint("Check the options of the server and of its user mapping.")));
+	}
+}
+
+/* a partition without a leader has no watermarks to start at */
+static void
+check_topic(const UsStreamArgs *args, const UsTopic *topic)
+{
+	if (topic->count == 0)
+		report_topic(args, US_TOPIC_UNKNOWN, "");
+	for (int i = 0; i < topic->count; i++)
+		if (topic->partitions[i].low_offset < 0 || topic->partitions[i].high_offset < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+					 errmsg("partition %d of topic \"%s\" has no leader",
+							topic->partitions[i].partition, args->topic),
+					 errdetail("Without it, the offsets that the partition holds are not known."),
+					 errhint("Call again when all brokers run.")));
+}
+
+void
+us_stream_topic_describe(const UsStreamArgs *args, Oid server, Oid owner, UsTopic *topic)
+{
+	UsOptionList options = us_server_options(server, owner);
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BROKER_TIMEOUT_MS);
+	UsTopicPartition *found = NULL;
+	UsTopicResult result;
+	char		errstr[512];
+	long		left_ms;
+
+	/* an interrupt that turns out not to end us starts the question anew */
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		errstr[0] = '\0';
+		result = us_kafka_topic_describe(&options, args->topic, (int) Max(left_ms, 1),
+										 interrupt_pending, &found, &topic->count,
+										 errstr, sizeof(errstr));
+	} while (result == US_TOPIC_INTERRUPTED && left_ms > 0);
+
+	if (result == US_TOPIC_OK)
+	{
+		Size		size = sizeof(UsTopicPartition) * topic->count;
+
+		/* found is malloc'd: nothing may raise before it is freed */
+		topic->partitions = palloc_extended(size, MCXT_ALLOC_NO_OOM);
+		if (topic->partitions != NULL && size > 0)
+			memcpy(topic->partitions, found, size);
+		free(found);
+		if (topic->partitions == NULL)
+			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	}
+	CHECK_FOR_INTERRUPTS();
+	if (result != US_TOPIC_OK)
+		report_topic(args, result, errstr);
+	check_topic(args, topic);
+}
