@@ -8,6 +8,7 @@
 #    USERSTREAM_STATE       the state folder
 #    USERSTREAM_WORK        STATE/NAME, for whatever the program makes
 #    USERSTREAM_KAFKA_LIBS  the jars of Kafka
+#    PG_CONFIG              the system's, which knows where headers are
 # PATH also has the programs of STATE/bin: users, topic.
 
 userstream_env() {
@@ -16,17 +17,17 @@ userstream_env() {
 	USERSTREAM_SRC=$(pwd -P)
 	USERSTREAM_KAFKA_LIBS=$1/kafka/libs
 	# the system's, also when called again with a private tree in PATH
-	: "${USERSTREAM_PG_CONFIG:=$(command -v "${PG_CONFIG:-pg_config}")}"
-	_us_pgxs=$("$USERSTREAM_PG_CONFIG" --pgxs)
+	PG_CONFIG=$(command -v "${PG_CONFIG:-pg_config}")
+	_us_pgxs=$("$PG_CONFIG" --pgxs)
 	_us_pgxs=${_us_pgxs%/makefiles/pgxs.mk}
-	PATH=$USERSTREAM_WORK/inst$("$USERSTREAM_PG_CONFIG" --bindir):$1/bin:$PATH
+	PATH=$USERSTREAM_WORK/inst$("$PG_CONFIG" --bindir):$1/bin:$PATH
 	PERL5LIB=$USERSTREAM_SRC/test/t:$_us_pgxs/test/perl
 	PG_REGRESS=$_us_pgxs/test/regress/pg_regress
 	# PostgreSQL 15 reads the first, later ones the other two
 	TESTDIR=$USERSTREAM_WORK
 	TESTDATADIR=$USERSTREAM_WORK/tmp_check
 	TESTLOGDIR=$USERSTREAM_WORK/tmp_check/log
-	unset PGHOST PGPORT PGUSER PGDATABASE PGOPTIONS PGSERVICE PGPASSWORD PG_CONFIG
-	export USERSTREAM_STATE USERSTREAM_WORK USERSTREAM_SRC USERSTREAM_KAFKA_LIBS USERSTREAM_PG_CONFIG \
+	unset PGHOST PGPORT PGUSER PGDATABASE PGOPTIONS PGSERVICE PGPASSWORD
+	export USERSTREAM_STATE USERSTREAM_WORK USERSTREAM_SRC USERSTREAM_KAFKA_LIBS PG_CONFIG \
 		PATH PERL5LIB PG_REGRESS TESTDIR TESTDATADIR TESTLOGDIR
 }
