@@ -169,17 +169,21 @@ us_number_is_plain(const char *text, uint32 len)
 		!exponent && !(zero && text[0] == '-');
 }
 
-/* value of a hexadecimal digit; 0xff for any other character */
+#define X				0xff
+#define X16				X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X
+
+/* value of a hexadecimal digit; X for any other character */
 static const uint8 hex_value[256] = {
-#define X16	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
 	X16, X16, X16,
-	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	0xff, 10, 11, 12, 13, 14, 15, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, X, X, X, X, X, X,
+	X, 10, 11, 12, 13, 14, 15, X, X, X, X, X, X, X, X, X,
 	X16,
-	0xff, 10, 11, 12, 13, 14, 15, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	X, 10, 11, 12, 13, 14, 15, X, X, X, X, X, X, X, X, X,
 	X16, X16, X16, X16, X16, X16, X16, X16, X16
-#undef X16
 };
+
+#undef X
+#undef X16
 
 bool
 us_convert_uuid(const char *text, uint32 len, unsigned char *result)

@@ -88,7 +88,7 @@ typedef struct UsMapColumn
 	int32		typmod;
 	int16		typlen;
 	bool		typbyval;
-	bool		json_form;		/* json, jsonb or a domain over them: a string stays a JSON string */
+	bool		json_form;		/* json, jsonb, domains over them: a string keeps its quotes */
 	bool		bytes_form;		/* a domain over bytea, or bytea */
 	bool		base64;			/* the field holds a bytea in base64 */
 	bool		short_header;	/* may be stored with a varlena header of one byte */

@@ -200,12 +200,14 @@ us_part_jsonb(UsMap *map, const UsMessage *message, UsPart part)
 static char *
 bytes_text(const char *data, size_t len, bool bytes_form)
 {
+	text	   *bytes;
+
 	if (data == NULL)
 		return NULL;
 	if (!bytes_form)
 		return us_message_text(data, len);
-	return DatumGetCString(DirectFunctionCall1(byteaout,
-											   PointerGetDatum(cstring_to_text_with_len(data, (int) len))));
+	bytes = cstring_to_text_with_len(data, (int) len);
+	return DatumGetCString(DirectFunctionCall1(byteaout, PointerGetDatum(bytes)));
 }
 
 char *
