@@ -151,7 +151,9 @@ set_property(rd_kafka_conf_t *conf, const UsOption *option, char *errstr, size_t
 			return US_CONF_UNKNOWN;
 		default:
 			cut_trailing_space(errstr);
-			return US_CONF_INVALID;
+			/* there is no code for it, but it must not be blamed on the value */
+			return strstr(errstr, "not supported in this build") != NULL ?
+				US_CONF_UNSUPPORTED : US_CONF_INVALID;
 	}
 
 	if (!is_number_kept(conf, option->name, option->value))
@@ -217,6 +219,10 @@ set_checked(rd_kafka_conf_t *conf, const UsOption *option, char *errstr, size_t 
 			return true;
 		case US_CONF_UNKNOWN:
 			snprintf(errstr, errstr_size, "option \"%s\" is not known to librdkafka %s",
+					 option->name, us_kafka_version());
+			return false;
+		case US_CONF_UNSUPPORTED:
+			snprintf(errstr, errstr_size, "option \"%s\" is not supported by this build of librdkafka %s",
 					 option->name, us_kafka_version());
 			return false;
 		default:

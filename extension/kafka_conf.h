@@ -38,7 +38,8 @@ extern const UsProperty *us_kafka_property_at(int number);
 typedef enum UsConfCheck
 {
 	US_CONF_OK,
-	US_CONF_UNKNOWN,			/* the property is not in this librdkafka */
+	US_CONF_UNKNOWN,			/* the property is not in this version of librdkafka */
+	US_CONF_UNSUPPORTED,		/* librdkafka was built without what it is for */
 	US_CONF_INVALID				/* the value is not one for this property */
 } UsConfCheck;
 

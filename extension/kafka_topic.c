@@ -263,8 +263,10 @@ ask_offsets(Inquiry *inquiry, bool high)
 
 		list = rd_kafka_topic_partition_list_new(inquiry->count);
 		for (int i = 0; i < inquiry->count; i++)
-			rd_kafka_topic_partition_list_add(list, topic, inquiry->partitions[i].partition)->offset =
-				high ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+		{
+			rd_kafka_topic_partition_list_add(list, topic, inquiry->partitions[i].partition);
+			list->elems[i].offset = high ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+		}
 		err = rd_kafka_offsets_for_times(inquiry->rk, list, next_step_ms(inquiry));
 		if (!err && list->elems[0].err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
 			err = list->elems[0].err;

@@ -215,12 +215,19 @@ report_verdict(const UsConfVerdict *verdict, const char *name, bool mapping)
 					 errhint("Leave it out, or install a newer librdkafka."),
 					 errhidestmt(true), errhidecontext(true)));
 			break;
+		case US_CONF_UNSUPPORTED:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("option \"%s\" is not supported by this build of librdkafka %s", name, us_kafka_version()),
+					 errhint("Leave it out, or install a librdkafka that was built with it."),
+					 errhidestmt(true), errhidecontext(true)));
+			break;
 		case US_CONF_INVALID:
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 					 errmsg("invalid value for option \"%s\"", name),
 					 mapping ? 0 : errdetail("librdkafka %s: %s", us_kafka_version(), verdict->text),
-					 mapping ? errhint("The value must not begin with white space, and librdkafka must be built with the feature it is for.") :
+					 mapping ? errhint("The value must not begin with white space.") :
 					 errhint("See the property's range in CONFIGURATION.md of librdkafka."),
 					 errhidestmt(true), errhidecontext(true)));
 			break;
