@@ -12,7 +12,7 @@
  *          SUPERUSER   on a server, by a superuser; why completes a detail
  *          CREDENTIAL  in a user mapping only
  *          NEVER       refused; why is the hint
- * Source:  CONFIGURATION.md of librdkafka 2.0.2 to 2.15.0, and the properties
+ * Source:  CONFIGURATION.md of librdkafka 2.0.2 to 2.15.0 (2.16.0 has no more), and the properties
  *          that rdkafka_conf.c hides from it
  *-------------------------------------------------------------------------
  */
