@@ -143,6 +143,10 @@ ifneq ($(and $(PGXS),$(wildcard $(CLANG))),)
 		$(CLANG) $(CPPFLAGS) -std=gnu11 -Wall -Wextra -Werror -Wdeclaration-after-statement -fsyntax-only
 	@echo "lint: clang has no warning"
 endif
+# on Linux nothing is hidden: a plain name could meet another library's
+	@if [ -e userstream.so ] && nm -D --defined-only userstream.so | awk '{ print $$3 }' | \
+		grep -vE '^(us_|MyUs|pg_finfo_us_|_PG_init$$|Pg_magic_func$$)'; then \
+		echo "lint: names above have no prefix of ours"; exit 1; fi
 
 test: deps
 	@exec $(AS_USER) run-test STATE=$(STATE)
