@@ -222,7 +222,10 @@ us_json_unescape(const char *src, int len, char *dst)
 			if (c == 0)
 				return -1;
 			if (out != NULL)
-				out += pg_utf_mblen(unicode_to_utf8(c, (unsigned char *) out));
+			{
+				unicode_to_utf8(c, (unsigned char *) out);
+				out += c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+			}
 		}
 		else if (out != NULL)
 			*out++ = us_json_unescape_letter(slash[1]);
