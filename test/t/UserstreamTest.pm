@@ -72,7 +72,7 @@ sub userstream_node
 	$node->append_conf(
 		'postgresql.conf', qq{
 shared_preload_libraries = 'userstream'
-max_worker_processes = 32
+max_worker_processes = 128
 max_connections = 60
 shared_buffers = 128MB
 max_wal_size = 2GB
@@ -107,7 +107,7 @@ sub create_server
 sub wait_until
 {
 	my ($node, $db, $query, $expected, $seconds) = @_;
-	my $end = time + ($seconds || $PostgreSQL::Test::Utils::timeout_default);
+	my $end = time + ($seconds || $ENV{PG_TEST_TIMEOUT_DEFAULT} || 60);
 	my ($code, $out, $err);
 
 	$expected = 't' unless defined $expected;
