@@ -392,5 +392,37 @@ is( $node->safe_psql('postgres',
 		   FROM userstream.ledger WHERE stream = 'tombstones'"),
 	'2|0|1|t', 'a tombstone is skipped');
 
+#
+# A database of another encoding: the message is UTF-8, the row is not
+#
+$node->safe_psql('postgres',
+	"CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'");
+$node->safe_psql('latin', 'CREATE EXTENSION userstream');
+create_server($node, 'latin', $kafka);
+my $utf8 = "SET client_encoding = 'UTF8';";
+my $latin_topic = $kafka->new_topic('latin', 1);
+$kafka->produce(
+	$latin_topic,
+	[
+		'{"é": "ö", "t": "plain", "j": {"k": 1}}', '{"é": "\u00f6", "t": "\u00e9\n", "j": "ß"}',
+		'{"t": "12 €"}', '{"t": "12 \u20ac"}',
+		'{"t": "unused", "x": "€"}', '{"t": "éèêëëë"}', '{"t": "last"}'
+	],
+	headers => [ 'h=é', 'e=€' ]);
+$node->safe_psql('latin',
+	"$utf8 CREATE TABLE latin (n bigint, \"é\" text, t varchar(6), j jsonb, h jsonb, rest jsonb);
+	 SELECT userstream.create_stream('latin', 'kafka', '$latin_topic', 'latin',
+		columns => '{\"n\": \"\@offset\", \"h\": \"\@headers\", \"rest\": \"\@rest\"}')");
+wait_until($node, 'latin', 'SELECT messages_read FROM userstream.ledger', 7);
+is( $node->safe_psql('latin',
+		"$utf8 SELECT n, \"é\", replace(t, E'\\n', '~'), j, rest FROM latin ORDER BY n"),
+	join("\n", '0|ö|plain|{"k": 1}|{}', '1|ö|é~|"ß"|{}', '5||éèêëëë||{}', '6||last||{}'),
+	'in a LATIN1 database texts, names of columns and JSON are converted');
+is( $node->safe_psql('latin', "$utf8 SELECT DISTINCT h FROM latin"),
+	'[{"key": "h", "value": "é"}, {"key": "e", "base64": "4oKs"}]',
+	'a header that has no text there is kept as bytes');
+is( $node->safe_psql('latin', 'SELECT kafka_offset, sqlstate FROM userstream.dead_letter ORDER BY id'),
+	"2|22P05\n3|22P05\n4|22P05", 'what cannot be converted is a dead letter, wherever it stands');
+
 $node->stop;
 done_testing();
