@@ -34,7 +34,7 @@ extern UsSink *us_sink_create(Oid target, const char *format, Jsonb *columns);
  *          privilege; 55P03 lock not to be had
  * Needs:   transaction
  */
-extern void us_sink_begin(UsSink *sink, MemoryContext batch_context);
+extern void us_sink_begin(UsSink *sink);
 
 /* the plan to map messages with; valid from us_sink_begin to us_sink_end */
 extern UsMap *us_sink_map(UsSink *sink);

@@ -1,0 +1,406 @@
+/*-------------------------------------------------------------------------
+ * worker/kafka_source.c
+ *    a Kafka topic's partitions as a source of messages
+ *
+ * Runs in stream workers, behind source.h.  One handle, one assignment with
+ * offsets from PostgreSQL, for the life of the source: librdkafka 2.0.2 loses
+ * messages when a live handle is sought, paused or resumed between batch
+ * calls, so whoever needs another assignment opens another source.  Offsets
+ * kept by the library or by Kafka are never read.
+ *-------------------------------------------------------------------------
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <librdkafka/rdkafka.h>
+
+#include "worker/source.h"
+
+#define CHUNK_MESSAGES		1000	/* per call: more brings nothing (measured) */
+#define MAX_EVENTS			1100	/* a chunk of them, and some of the handle's */
+
+/*
+ * librdkafka without fetch.queue.backoff.ms waits a full second before it
+ * asks again for a partition whose queue was full: the queue must hold more
+ * than a second of consumption.  With the setting a small queue does.
+ */
+#define QUEUE_KB_WITHOUT_BACKOFF	"131072"
+#define QUEUE_KB_WITH_BACKOFF		"16384"
+#define FETCH_QUEUE_BACKOFF_MS		"10"
+
+struct UsSource
+{
+	rd_kafka_t *rk;
+	rd_kafka_queue_t *messages; /* fetched messages and end-of-partition marks */
+	rd_kafka_queue_t *main;		/* errors and logs of the handle */
+	int			wake_fd;		/* eventfd, non-blocking: librdkafka writes under a lock */
+	char	   *topic;
+	int			nevents;
+	int			first_event;
+	UsEvent		events[MAX_EVENTS];
+};
+
+/* one property of ours; an unknown one is reported as false without an error */
+static bool
+set_property(rd_kafka_conf_t *conf, const char *name, const char *value,
+			 char *errstr, size_t errstr_size)
+{
+	return rd_kafka_conf_set(conf, name, value, errstr, errstr_size) == RD_KAFKA_CONF_OK;
+}
+
+/*
+ * What the guarantees rest on: set after the user's options, none of which
+ * can name these.
+ */
+static bool
+set_own_properties(rd_kafka_conf_t *conf, const UsSourceConfig *config,
+				   char *errstr, size_t errstr_size)
+{
+	const char *const own[][2] = {
+		{"group.id", config->group_id},
+		{"client.id", config->client_id},
+		{"enable.auto.commit", "false"},
+		{"enable.auto.offset.store", "false"},
+		{"auto.offset.reset", "error"},
+		{"enable.partition.eof", "true"},
+		{"allow.auto.create.topics", "false"},
+		{"log.queue", "true"}
+	};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (!set_property(conf, own[i][0], own[i][1], errstr, errstr_size))
+			return false;
+	return true;
+}
+
+/* a default of ours, unless the user chose a value */
+static void
+set_default(rd_kafka_conf_t *conf, const UsSourceConfig *config,
+			const char *name, const char *value)
+{
+	char		ignored[256];
+
+	if (!us_kafka_option_is_set(config->options, name))
+		(void) set_property(conf, name, value, ignored, sizeof(ignored));
+}
+
+static void
+set_queue_properties(rd_kafka_conf_t *conf, const UsSourceConfig *config)
+{
+	char		ignored[256];
+	char		kb[32];
+	bool		has_backoff;
+
+	has_backoff = us_kafka_option_is_set(config->options, "fetch.queue.backoff.ms") ||
+		set_property(conf, "fetch.queue.backoff.ms", FETCH_QUEUE_BACKOFF_MS,
+					 ignored, sizeof(ignored));
+
+	snprintf(kb, sizeof(kb), "%d", config->queue_memory_kb);
+	set_default(conf, config, "queued.max.messages.kbytes",
+				config->queue_memory_kb > 0 ? kb :
+				has_backoff ? QUEUE_KB_WITH_BACKOFF : QUEUE_KB_WITHOUT_BACKOFF);
+
+	/* the bytes are the limit, never the count */
+	set_default(conf, config, "queued.min.messages", "10000000");
+
+	/* data still wakes a waiting fetch at once; idle, this is the only traffic */
+	set_default(conf, config, "fetch.wait.max.ms", "5000");
+	set_default(conf, config, "check.crcs", "true");
+	set_default(conf, config, "isolation.level", "read_committed");
+	set_default(conf, config, "reconnect.backoff.max.ms", "2000");
+}
+
+static bool
+assign(UsSource *source, const UsSourceConfig *config, char *errstr, size_t errstr_size)
+{
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_resp_err_t err;
+
+	list = rd_kafka_topic_partition_list_new(config->nassignments);
+	for (int i = 0; i < config->nassignments; i++)
+	{
+		const UsAssignment *assignment = &config->assignments[i];
+
+		rd_kafka_topic_partition_list_add(list, config->topic, assignment->partition)->offset =
+			assignment->offset;
+	}
+	err = rd_kafka_assign(source->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+
+	if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		snprintf(errstr, errstr_size, "%s", rd_kafka_err2str(err));
+	return err == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* queues that wake us; called before anything can arrive */
+static void
+open_queues(UsSource *source)
+{
+	static const uint64_t one = 1;
+
+	source->messages = rd_kafka_queue_get_consumer(source->rk);
+	source->main = rd_kafka_queue_get_main(source->rk);
+	(void) rd_kafka_set_log_queue(source->rk, NULL);	/* NULL: the main queue */
+	rd_kafka_queue_io_event_enable(source->messages, source->wake_fd, &one, sizeof(one));
+	rd_kafka_queue_io_event_enable(source->main, source->wake_fd, &one, sizeof(one));
+}
+
+UsSource *
+us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
+{
+	UsSource   *source;
+	rd_kafka_conf_t *conf;
+
+	conf = us_kafka_conf_create(config->options, errstr, errstr_size);
+	if (conf == NULL)
+		return NULL;
+	set_queue_properties(conf, config);
+	if (!set_own_properties(conf, config, errstr, errstr_size))
+	{
+		rd_kafka_conf_destroy(conf);
+		return NULL;
+	}
+	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
+
+	source = calloc(1, sizeof(UsSource));
+	if (source != NULL)
+		source->topic = strdup(config->topic);
+	if (source == NULL || source->topic == NULL)
+	{
+		free(source);
+		rd_kafka_conf_destroy(conf);
+		snprintf(errstr, errstr_size, "out of memory");
+		return NULL;
+	}
+
+	source->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	source->rk = source->wake_fd < 0 ? NULL :
+		rd_kafka_new(RD_KAFKA_CONSUMER, conf, errstr, errstr_size);
+	if (source->rk == NULL)
+	{
+		if (source->wake_fd < 0)
+			snprintf(errstr, errstr_size, "could not create an event descriptor: %s",
+					 strerror(errno));
+		else
+			close(source->wake_fd);
+		rd_kafka_conf_destroy(conf);
+		free(source->topic);
+		free(source);
+		return NULL;
+	}
+
+	open_queues(source);
+	if (!assign(source, config, errstr, errstr_size))
+	{
+		(void) us_source_close(source, 1000);
+		return NULL;
+	}
+	return source;
+}
+
+int
+us_source_wake_fd(const UsSource *source)
+{
+	return source->wake_fd;
+}
+
+static UsEventKind
+classify_error(rd_kafka_resp_err_t err)
+{
+	switch (err)
+	{
+		case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+			return US_EVENT_EOF;
+		case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+		case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+			return US_EVENT_OUT_OF_RANGE;
+		case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+		case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+			return US_EVENT_AUTHENTICATION;
+		case RD_KAFKA_RESP_ERR__FATAL:
+		case RD_KAFKA_RESP_ERR__DESTROY:
+			return US_EVENT_FATAL;
+		case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+		case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+		case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+		case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+		case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+		case RD_KAFKA_RESP_ERR__BAD_MSG:
+			return US_EVENT_PARTITION_ERROR;
+		default:
+			return US_EVENT_TRANSIENT;
+	}
+}
+
+static void
+add_event(UsSource *source, rd_kafka_resp_err_t err, int32_t partition, int64_t offset,
+		  const char *text)
+{
+	UsEvent    *event;
+
+	if (source->nevents == MAX_EVENTS)
+		return;
+	event = &source->events[source->nevents++];
+	event->kind = classify_error(err);
+	event->partition = partition;
+	event->offset = event->kind == US_EVENT_EOF ? offset : -1;
+	snprintf(event->text, sizeof(event->text), "%s", text ? text : rd_kafka_err2str(err));
+}
+
+/* errors of the handle; logs are taken off the queue and dropped */
+static void
+poll_handle(UsSource *source)
+{
+	rd_kafka_event_t *event;
+
+	while (source->nevents < MAX_EVENTS - CHUNK_MESSAGES &&
+		   (event = rd_kafka_queue_poll(source->main, 0)) != NULL)
+	{
+		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
+		{
+			rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+
+			if (rd_kafka_event_error_is_fatal(event))
+				err = RD_KAFKA_RESP_ERR__FATAL;
+			add_event(source, err, -1, -1, rd_kafka_event_error_string(event));
+		}
+		rd_kafka_event_destroy(event);
+	}
+}
+
+static void
+fill_message(UsMessage *message, rd_kafka_message_t *from)
+{
+	rd_kafka_timestamp_type_t type;
+
+	message->topic = rd_kafka_topic_name(from->rkt);
+	message->partition = from->partition;
+	message->offset = from->offset;
+	message->timestamp_ms = rd_kafka_message_timestamp(from, &type);
+	if (type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE)
+		message->timestamp_ms = -1;
+	message->key = from->key;
+	message->key_len = from->key_len;
+	message->value = from->payload;
+	message->value_len = from->len;
+	message->handle = from;
+}
+
+/*
+ * One chunk a call: the caller bounds a batch by bytes as well and looks in
+ * between.  A full chunk of events has room only when the earlier ones were
+ * read; an offset out of range, say, is reported once and must not be lost.
+ */
+int
+us_source_poll(UsSource *source, UsMessage *messages, int max)
+{
+	rd_kafka_message_t *chunk[CHUNK_MESSAGES];
+	size_t		want = max < CHUNK_MESSAGES ? (size_t) max : CHUNK_MESSAGES;
+	uint64_t	wakes;
+	ssize_t		fetched;
+	int			count = 0;
+
+	/* first the descriptor, then the queues: what comes in between wakes again */
+	while (read(source->wake_fd, &wakes, sizeof(wakes)) > 0)
+		;
+	poll_handle(source);
+	if (source->nevents > MAX_EVENTS - CHUNK_MESSAGES)
+		return 0;
+
+	fetched = rd_kafka_consume_batch_queue(source->messages, 0, chunk, want);
+	for (ssize_t i = 0; i < fetched; i++)
+	{
+		rd_kafka_message_t *from = chunk[i];
+
+		if (from->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		{
+			fill_message(&messages[count++], from);
+			continue;
+		}
+		add_event(source, from->err, from->rkt ? from->partition : -1, from->offset,
+				  rd_kafka_message_errstr(from));
+		rd_kafka_message_destroy(from);
+	}
+
+	return count;
+}
+
+bool
+us_source_next_event(UsSource *source, UsEvent *event)
+{
+	if (source->first_event == source->nevents)
+	{
+		source->first_event = source->nevents = 0;
+		return false;
+	}
+	*event = source->events[source->first_event++];
+	return true;
+}
+
+void
+us_source_release(UsSource *source, UsMessage *messages, int count)
+{
+	(void) source;
+
+	for (int i = 0; i < count; i++)
+		rd_kafka_message_destroy(messages[i].handle);
+}
+
+bool
+us_source_watermarks(UsSource *source, int32_t partition, int64_t *low, int64_t *high)
+{
+	return rd_kafka_get_watermark_offsets(source->rk, source->topic, partition,
+										  low, high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+		*high >= 0;
+}
+
+bool
+us_source_probe(UsSource *source, int32_t partition, int timeout_ms,
+				int64_t *low, int64_t *high, char *errstr, size_t errstr_size)
+{
+	rd_kafka_resp_err_t err;
+
+	err = rd_kafka_query_watermark_offsets(source->rk, source->topic, partition,
+										   low, high, timeout_ms);
+	if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		snprintf(errstr, errstr_size, "%s", rd_kafka_err2str(err));
+	return err == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+bool
+us_source_header(const UsMessage *message, size_t i, UsHeader *header)
+{
+	rd_kafka_headers_t *headers;
+	const void *value;
+
+	if (rd_kafka_message_headers(message->handle, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return false;
+	if (rd_kafka_header_get_all(headers, i, &header->name, &value,
+								&header->value_len) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return false;
+	header->value = value;
+	return true;
+}
+
+bool
+us_source_close(UsSource *source, int timeout_ms)
+{
+	bool		closed;
+
+	rd_kafka_queue_io_event_enable(source->messages, -1, NULL, 0);
+	rd_kafka_queue_io_event_enable(source->main, -1, NULL, 0);
+	rd_kafka_queue_destroy(source->messages);
+	rd_kafka_queue_destroy(source->main);
+
+	closed = us_kafka_destroy(source->rk, timeout_ms);
+
+	/* threads left behind no longer write to it */
+	close(source->wake_fd);
+	free(source->topic);
+	free(source);
+	return closed;
+}

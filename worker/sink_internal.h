@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ * worker/sink_internal.h
+ *    what sink_table.c shares with the two ways into a table
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_SINK_INTERNAL_H
+#define US_SINK_INTERNAL_H
+
+#include "executor/spi.h"
+#include "nodes/execnodes.h"
+#include "worker/sink_table.h"
+
+struct UsSink
+{
+	Oid			target;
+	const char *format;
+	Jsonb	   *columns;
+
+	/* made when the relation changed; all of it lives in plan_context */
+	uint64		changes;		/* counts the relation's invalidations */
+	uint64		compiled;		/* value of changes that the rest was made for */
+	MemoryContext plan_context;
+	UsMap	   *map;
+	TupleDesc	descriptor;		/* of the slots */
+	TupleTableSlot **slots;		/* US_SINK_WINDOW of them, made when first used */
+	bool		direct;
+	SPIPlanPtr	insert_plan;	/* query path; saved, freed by hand */
+	TupleDesc	query_descriptor;	/* query path: the columns of the ephemeral relation */
+	AttrNumber *query_attnums;	/* query path: where they come from */
+
+	/* of one batch */
+	Relation	relation;		/* NULL between batches */
+	int			failed_row;
+};
+
+/* worker/sink_direct.c: whether a relation can be written without the executor's help */
+extern bool us_sink_direct_possible(Relation relation);
+extern uint64 us_sink_direct_write(UsSink *sink, const int *order, int from, int to);
+
+/* worker/sink_query.c */
+extern void us_sink_query_prepare(UsSink *sink);
+extern uint64 us_sink_query_write(UsSink *sink, const int *order, int from, int to);
+
+#endif							/* US_SINK_INTERNAL_H */

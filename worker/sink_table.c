@@ -1,0 +1,184 @@
+/*-------------------------------------------------------------------------
+ * worker/sink_table.c
+ *    rows -> the target table: opening it, and choosing the way in
+ *
+ * Runs in stream workers, as the owner of the stream.  What was compiled for
+ * the relation is kept from batch to batch and thrown away when an
+ * invalidation says that the relation changed, so ALTER TABLE acts from the
+ * next batch on.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "extension/catalog.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "worker/sink_internal.h"
+
+/* a process has one sink at most */
+static UsSink *current_sink = NULL;
+
+static void
+invalidate_sink(Datum arg, Oid relid)
+{
+	(void) arg;
+
+	if (current_sink == NULL)
+		return;
+	/*
+	 * A partitioned target is checked with all its partitions, whose oids we
+	 * do not keep: while nobody changes tables, looking again costs nothing.
+	 */
+	if (relid == InvalidOid || relid == current_sink->target || !current_sink->direct)
+		current_sink->changes++;
+}
+
+UsSink *
+us_sink_create(Oid target, const char *format, Jsonb *columns)
+{
+	UsSink	   *sink = MemoryContextAllocZero(TopMemoryContext, sizeof(UsSink));
+
+	Assert(current_sink == NULL);
+
+	sink->target = target;
+	sink->format = format;
+	sink->columns = columns;
+	sink->failed_row = -1;
+	sink->changes = 1;
+	sink->plan_context = AllocSetContextCreate(TopMemoryContext, "sink plan",
+											   ALLOCSET_DEFAULT_SIZES);
+	current_sink = sink;
+	CacheRegisterRelcacheCallback(invalidate_sink, (Datum) 0);
+
+	return sink;
+}
+
+/*
+ * The direct path asks no rewriter and no executor for the rights, so it asks
+ * here, at each batch: a REVOKE acts at once.  INSERT on the table is enough,
+ * else it is needed on each column that messages give.
+ */
+static void
+check_privilege(const UsSink *sink)
+{
+	const AttrNumber *attnums;
+	int			count = us_map_columns(sink->map, &attnums);
+
+	if (pg_class_aclcheck(sink->target, GetUserId(), ACL_INSERT) == ACLCHECK_OK)
+		return;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (pg_attribute_aclcheck(sink->target, attnums[i], GetUserId(),
+								  ACL_INSERT) != ACLCHECK_OK)
+			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE,
+						   RelationGetRelationName(sink->relation));
+	}
+	if (count == 0)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(sink->relation));
+}
+
+/* throw away what was compiled, and compile it for the relation as it is now */
+static void
+compile(UsSink *sink)
+{
+	uint64		changes = sink->changes;
+	MemoryContext old;
+
+	if (sink->insert_plan != NULL)
+		SPI_freeplan(sink->insert_plan);
+	sink->insert_plan = NULL;
+	sink->map = NULL;
+	sink->slots = NULL;
+	MemoryContextReset(sink->plan_context);
+
+	us_check_target(sink->target);
+	sink->map = us_map_compile(sink->relation, sink->format, sink->columns, sink->plan_context);
+	sink->descriptor = us_map_descriptor(sink->map);
+	sink->direct = us_sink_direct_possible(sink->relation);
+
+	old = MemoryContextSwitchTo(sink->plan_context);
+	sink->slots = palloc0(sizeof(TupleTableSlot *) * US_SINK_WINDOW);
+	MemoryContextSwitchTo(old);
+
+	if (!sink->direct)
+	{
+		us_map_leave_unfed(sink->map, true);
+		us_sink_query_prepare(sink);
+	}
+
+	/* an invalidation that came meanwhile has counted further */
+	sink->compiled = changes;
+}
+
+void
+us_sink_begin(UsSink *sink)
+{
+	Assert(sink->relation == NULL);
+
+	sink->relation = try_relation_open(sink->target, RowExclusiveLock);
+	if (sink->relation == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("target table does not exist any more"),
+				 errhint("Drop the stream with userstream.drop_stream, or alter its target.")));
+
+	if (sink->compiled != sink->changes)
+		compile(sink);
+
+	check_privilege(sink);
+}
+
+UsMap *
+us_sink_map(UsSink *sink)
+{
+	return sink->map;
+}
+
+TupleTableSlot *
+us_sink_slot(UsSink *sink, int i)
+{
+	if (sink->slots[i] == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(sink->plan_context);
+
+		sink->slots[i] = MakeSingleTupleTableSlot(sink->descriptor,
+												  sink->direct ? &TTSOpsHeapTuple : &TTSOpsVirtual);
+		MemoryContextSwitchTo(old);
+	}
+	return sink->slots[i];
+}
+
+uint64
+us_sink_write(UsSink *sink, const int *order, int from, int to)
+{
+	sink->failed_row = -1;
+	return sink->direct ? us_sink_direct_write(sink, order, from, to) :
+		us_sink_query_write(sink, order, from, to);
+}
+
+int
+us_sink_failed_row(const UsSink *sink)
+{
+	return sink->failed_row;
+}
+
+void
+us_sink_end(UsSink *sink)
+{
+	table_close(sink->relation, NoLock);
+	sink->relation = NULL;
+}
+
+void
+us_sink_reset(UsSink *sink)
+{
+	/* the transaction's abort has closed it */
+	sink->relation = NULL;
+}

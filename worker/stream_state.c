@@ -1,0 +1,241 @@
+/*-------------------------------------------------------------------------
+ * worker/stream_state.c
+ *    what a stream worker knows of its stream, and tells the views
+ *
+ * Runs in stream workers, outside transactions.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/backend_status.h"
+#include "utils/timestamp.h"
+#include "worker/stream_state.h"
+
+#define RATE_WINDOW_S		5.0		/* time constant of rows_per_second */
+#define MAX_RETRY_DOUBLINGS 16
+
+void
+us_worker_failing(UsWorker *worker, UsState state, const char *error)
+{
+	UsSlot		slot;
+
+	if (!worker->failing || !us_slot_get_mine(&slot) || strcmp(slot.last_error, error) != 0)
+		ereport(LOG,
+				(errmsg("stream \"%s\" is %s: %s", worker->stream->name,
+						us_state_name(state), error)));
+	worker->failing = true;
+	worker->failing_state = state;
+	us_slot_report_error(state, error);
+}
+
+void
+us_worker_recovered(UsWorker *worker)
+{
+	if (!worker->failing)
+		return;
+	worker->failing = false;
+	worker->source_failing = false;
+	us_slot_report_recovered();
+	ereport(LOG,
+			(errmsg("stream \"%s\" goes on", worker->stream->name)));
+}
+
+void
+us_worker_note_event(UsWorker *worker, const UsEvent *event)
+{
+	UsPartition *partition = event->partition >= 0 ?
+		us_batch_partition(worker->batch, event->partition) : NULL;
+
+	switch (event->kind)
+	{
+		case US_EVENT_NONE:
+			break;
+		case US_EVENT_EOF:
+			if (partition != NULL)
+			{
+				partition->eof_offset = Max(partition->eof_offset, event->offset);
+				partition->at_end = true;
+			}
+			us_worker_recovered(worker);
+			break;
+		case US_EVENT_OUT_OF_RANGE:
+			if (partition != NULL)
+				worker->stops[partition - worker->batch->partitions] = *event;
+			break;
+		case US_EVENT_PARTITION_ERROR:
+		case US_EVENT_TRANSIENT:
+		case US_EVENT_AUTHENTICATION:
+			worker->source_failing = true;
+			us_worker_failing(worker, US_STATE_WAITING, event->text);
+			break;
+		case US_EVENT_FATAL:
+			us_slot_report_error(US_STATE_WAITING, event->text);
+			ereport(FATAL,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("reading topic \"%s\" failed: %s",
+							worker->stream->topic, event->text)));
+			break;
+	}
+}
+
+void
+us_worker_probe(UsWorker *worker, int timeout_ms)
+{
+	int64		low;
+	int64		high;
+	char		errstr[256];
+
+	for (int i = 0; i < worker->batch->npartitions; i++)
+	{
+		const UsPosition *position = &worker->batch->partitions[i].position;
+
+		if (position->stopped)
+			continue;
+		if (us_source_probe(worker->source, position->partition, timeout_ms, &low, &high,
+							errstr, sizeof(errstr)))
+			us_worker_recovered(worker);
+		return;
+	}
+}
+
+char *
+us_worker_describe_range(UsWorker *worker, const UsPosition *position, const char **kind)
+{
+	int64		low;
+	int64		high;
+	char		errstr[256];
+
+	*kind = "offset_out_of_range";
+	if (!us_source_probe(worker->source, position->partition, 1000, &low, &high,
+						 errstr, sizeof(errstr)))
+		return psprintf("offset " INT64_FORMAT " of partition %d is out of range",
+						position->next_offset, position->partition);
+	if (position->next_offset > high)
+	{
+		*kind = "topic_recreated";
+		return psprintf("offset " INT64_FORMAT " of partition %d is past its end at " INT64_FORMAT
+						": the topic was recreated or truncated",
+						position->next_offset, position->partition, high);
+	}
+	return psprintf("offset " INT64_FORMAT " of partition %d is no longer there: "
+					"it begins at " INT64_FORMAT ", " INT64_FORMAT " messages were deleted unread",
+					position->next_offset, position->partition, low,
+					low - position->next_offset);
+}
+
+/*
+ * Lag by offsets is what the broker last told with a fetch; transaction
+ * markers take offsets too, so the end-of-partition event has the last word.
+ */
+static UsState
+partition_state(UsWorker *worker, const UsPartition *partition, UsPartitionLive *live)
+{
+	int64		low;
+	int64		high;
+
+	live->low_offset = -1;
+	live->high_offset = -1;
+	live->oldest_unread_at = 0;
+	if (partition->position.stopped)
+		return US_STATE_STOPPED;
+	if (us_source_watermarks(worker->source, partition->position.partition, &low, &high))
+	{
+		live->low_offset = low;
+		live->high_offset = Max(high, partition->position.next_offset);
+	}
+	if (partition->at_end && partition->eof_offset <= partition->position.next_offset)
+	{
+		live->high_offset = partition->position.next_offset;
+		return US_STATE_CAUGHT_UP;
+	}
+	if (live->high_offset >= 0 && live->high_offset <= partition->position.next_offset)
+		return US_STATE_CAUGHT_UP;
+	live->oldest_unread_at = partition->position.last_message_at;
+	return live->high_offset < 0 ? US_STATE_STARTING : US_STATE_RUNNING;
+}
+
+/* all partitions, and the worst of them as the worker's state */
+static void
+report(UsWorker *worker, bool all)
+{
+	UsBatch    *batch = worker->batch;
+	TimestampTz now = GetCurrentTimestamp();
+	UsState		worst = US_STATE_CAUGHT_UP;
+
+	for (int i = 0; i < batch->npartitions; i++)
+	{
+		const UsPartition *partition = &batch->partitions[i];
+		UsPartitionLive live;
+
+		memset(&live, 0, sizeof(live));
+		live.key.database = MyDatabaseId;
+		live.key.partition = partition->position.partition;
+		live.key.stream = worker->stream->id;
+		live.pid = MyProcPid;
+		live.next_offset = partition->position.next_offset;
+		live.sampled_at = now;
+		live.state = partition_state(worker, partition, &live);
+		worst = Max(worst, live.state);
+		if (worker->failing && live.state != US_STATE_STOPPED)
+			live.state = worker->failing_state;
+		if (all || partition->progress.messages_read > 0)
+			us_partition_report(&live);
+	}
+
+	us_slot_report(worker->failing ? Max(worst, worker->failing_state) : worst,
+				   worker->rows_per_second);
+}
+
+/* exponentially smoothed, so that it needs no history */
+static void
+sample_rate(UsWorker *worker, uint64 rows)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	double		seconds;
+	double		weight;
+
+	if (worker->rate_at == 0)
+		worker->rate_at = worker->slot.started_at;
+	seconds = Max((now - worker->rate_at) / 1e6, 1e-3);
+	weight = 1 - exp(-seconds / RATE_WINDOW_S);
+	worker->rows_per_second += weight * (rows / seconds - worker->rows_per_second);
+	worker->rate_at = now;
+}
+
+void
+us_worker_report_start(UsWorker *worker)
+{
+	report(worker, true);
+}
+
+void
+us_worker_report_batch(UsWorker *worker)
+{
+	sample_rate(worker, worker->batch->rows_written);
+	report(worker, false);
+}
+
+void
+us_worker_report_idle(UsWorker *worker)
+{
+	sample_rate(worker, 0);
+	if (worker->rows_per_second < 0.01)
+		worker->rows_per_second = 0;
+	report(worker, true);
+	pgstat_report_activity(STATE_IDLE, "idle");
+}
+
+int
+us_worker_retry_delay(int *retries, int first_ms, int max_ms)
+{
+	double		delay_ms = first_ms * pow(2, Min(*retries, MAX_RETRY_DOUBLINGS));
+
+	(*retries)++;
+	delay_ms = Min(delay_ms, max_ms);
+	return (int) (delay_ms * (0.75 + 0.5 * pg_prng_double(&pg_global_prng_state)));
+}

@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ * worker/stream_state.h
+ *    what a stream worker knows of its stream, and tells the views
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_STREAM_STATE_H
+#define US_STREAM_STATE_H
+
+#include "extension/shmem.h"
+#include "storage/latch.h"
+#include "worker/batch.h"
+
+typedef struct UsWorker
+{
+	UsSlot		slot;			/* as it was at the start */
+	UsStream   *stream;
+	char	   *database;
+	UsOptionList options;
+	UsSink	   *sink;
+	UsBatch    *batch;
+	UsSource   *source;			/* NULL: no partition to read */
+	WaitEventSet *wait_set;		/* latch, postmaster, source */
+	UsEvent    *stops;			/* per partition: what stops it once the batch is committed */
+
+	TimestampTz retry_at;		/* the batch failed and runs again then; 0 = it did not */
+	int			retries;		/* in a row */
+	bool		failing;		/* an error is shown */
+	UsState		failing_state;
+	bool		source_failing; /* and it is the source's */
+
+	double		rows_per_second;	/* smoothed over some seconds */
+	TimestampTz rate_at;		/* last sample; 0 = none */
+} UsWorker;
+
+/* an event of the source: ends of partitions, errors, offsets out of range */
+extern void us_worker_note_event(UsWorker *worker, const UsEvent *event);
+
+/* show an error (logged when it changes), and that it is over */
+extern void us_worker_failing(UsWorker *worker, UsState state, const char *error);
+extern void us_worker_recovered(UsWorker *worker);
+
+/* ask a source that failed whether it is back, for timeout_ms at most */
+extern void us_worker_probe(UsWorker *worker, int timeout_ms);
+
+/* how a position lies outside its partition: text, and kind of incident; palloc'd */
+extern char *us_worker_describe_range(UsWorker *worker, const UsPosition *position,
+									  const char **kind);
+
+/* tell shared memory: all partitions; those of a batch; that there is nothing to do */
+extern void us_worker_report_start(UsWorker *worker);
+extern void us_worker_report_batch(UsWorker *worker);
+extern void us_worker_report_idle(UsWorker *worker);
+
+/* next delay of an exponential backoff with jitter, ms; counts retries up */
+extern int	us_worker_retry_delay(int *retries, int first_ms, int max_ms);
+
+#endif							/* US_STREAM_STATE_H */

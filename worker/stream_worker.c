@@ -1,0 +1,449 @@
+/*-------------------------------------------------------------------------
+ * worker/stream_worker.c
+ *    one stream's partitions (or its share of them) -> the target table
+ *
+ * Started by the supervisor; connects as the owner of the stream.  Takes what
+ * the source has, up to a batch, commits it, reports, and waits on latch and
+ * source when there is nothing.  A changed definition ends it after the batch
+ * and the supervisor starts its successor.  It never waits inside a
+ * transaction.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "extension/catalog.h"
+#include "extension/compat.h"
+#include "extension/guc.h"
+#include "extension/server.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "worker/incident.h"
+#include "worker/launcher.h"
+#include "worker/session.h"
+#include "worker/spawn.h"
+#include "worker/stream_state.h"
+
+#define CLOSE_TIMEOUT_MS	1000
+#define SAFETY_INTERVAL_MS	10000	/* looks at the source this often even if nothing wakes it */
+#define PROBE_INTERVAL_MS	1000	/* asks a broker that was away whether it is back */
+#define PROBE_TIMEOUT_MS	250
+#define RETRY_FIRST_MS		1000
+#define RETRY_MAX_MS		30000
+
+static UsWorker *MyUsWorker = NULL;
+
+/* threads of the source that could not be ended in time */
+static bool threads_left = false;
+
+/*
+ * exit() would run the exit handlers of libraries whose threads still live,
+ * and a crash there restarts the whole server.
+ */
+static void
+leave_without_exit_handlers(int code, Datum arg)
+{
+	(void) arg;
+
+	if (threads_left)
+		_exit(code);
+}
+
+static void
+close_source(void)
+{
+	UsWorker   *worker = MyUsWorker;
+
+	if (worker == NULL || worker->source == NULL)
+		return;
+
+	us_source_release(worker->source, worker->batch->messages, worker->batch->nmessages);
+	worker->batch->nmessages = 0;
+	if (!us_source_close(worker->source, CLOSE_TIMEOUT_MS))
+		threads_left = true;
+	worker->source = NULL;
+}
+
+static void
+close_source_at_exit(int code, Datum arg)
+{
+	(void) code;
+	(void) arg;
+
+	close_source();
+}
+
+/* definition, positions and connection, in one transaction; false: nothing to run */
+static bool
+load(UsWorker *worker, const UsSlot *slot)
+{
+	MemoryContext context = CurrentMemoryContext;
+	UsPosition *positions;
+	int			npositions;
+	char	   *problem;
+
+	StartTransactionCommand();
+	us_session_apply(pg_get_timezone_name(session_timezone));
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(context);
+
+	worker->stream = us_catalog_stream(slot->definition);
+	if (worker->stream == NULL || worker->stream->paused)
+		return false;
+	problem = us_stream_problem(worker->stream);
+	if (problem != NULL)
+	{
+		us_slot_report_error(US_STATE_STOPPED, problem);
+		return false;
+	}
+
+	worker->database = get_database_name(MyDatabaseId);
+	worker->options = us_server_options(worker->stream->server_oid, GetUserId());
+	positions = us_position_load(worker->stream->id, slot->worker_count, slot->worker_index,
+								 &npositions);
+	MemoryContextSwitchTo(context);
+
+	worker->sink = us_sink_create(worker->stream->target_oid, worker->stream->format,
+								  worker->stream->columns);
+	worker->batch = us_batch_create(worker->stream, worker->sink, positions, npositions);
+	worker->stops = palloc0(sizeof(UsEvent) * Max(npositions, 1));
+
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return true;
+}
+
+/* read on from the committed positions; a source of no partitions is none */
+static void
+open_source(UsWorker *worker)
+{
+	UsBatch    *batch = worker->batch;
+	UsAssignment *assignments = palloc(sizeof(UsAssignment) * Max(batch->npartitions, 1));
+	UsSourceConfig config = {
+		.options = &worker->options,
+		.topic = worker->stream->topic,
+		.queue_memory_kb = us_guc_queue_memory_kb,
+		.assignments = assignments
+	};
+	char		errstr[512];
+
+	config.group_id = psprintf("userstream.%s.%s", worker->database, worker->stream->name);
+	config.client_id = config.group_id;
+	for (int i = 0; i < batch->npartitions; i++)
+	{
+		const UsPosition *position = &batch->partitions[i].position;
+
+		if (position->stopped)
+			continue;
+		assignments[config.nassignments].partition = position->partition;
+		assignments[config.nassignments++].offset = position->next_offset;
+	}
+
+	if (config.nassignments > 0)
+	{
+		worker->source = us_source_open(&config, errstr, sizeof(errstr));
+		if (worker->source == NULL)
+		{
+			us_slot_report_error(US_STATE_WAITING, errstr);
+			ereport(FATAL,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("could not open topic \"%s\": %s", worker->stream->topic, errstr)));
+		}
+	}
+
+	worker->wait_set = us_create_wait_event_set(3);
+	AddWaitEventToSet(worker->wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(worker->wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	if (worker->source != NULL)
+		AddWaitEventToSet(worker->wait_set, WL_SOCKET_READABLE,
+						  us_source_wake_fd(worker->source), NULL, NULL);
+	pfree(assignments);
+}
+
+/*
+ * A live assignment is never changed: another set of partitions is another
+ * source, read from the committed positions.
+ */
+static void
+reopen_source(UsWorker *worker)
+{
+	FreeWaitEventSet(worker->wait_set);
+	close_source();
+	us_batch_clear(worker->batch);
+	open_source(worker);
+}
+
+/* take messages that have come; returns whether there were any, or events */
+static bool
+take_chunk(UsWorker *worker)
+{
+	UsBatch    *batch = worker->batch;
+	UsMessage  *messages = batch->messages + batch->nmessages;
+	int			count = us_source_poll(worker->source, messages,
+									   batch->capacity - batch->nmessages);
+	bool		any = count > 0;
+	UsEvent		event;
+
+	for (int i = 0; i < count; i++)
+	{
+		us_batch_partition(batch, messages[i].partition)->at_end = false;
+		batch->bytes += messages[i].value_len;
+	}
+	batch->nmessages += count;
+	if (count > 0)
+		us_worker_recovered(worker);
+
+	while (us_source_next_event(worker->source, &event))
+	{
+		us_worker_note_event(worker, &event);
+		any = true;
+	}
+	return any;
+}
+
+/* a batch is what is there now */
+static void
+fill_batch(UsWorker *worker)
+{
+	UsBatch    *batch = worker->batch;
+
+	while (batch->nmessages < batch->capacity &&
+		   batch->bytes < worker->stream->options.batch_bytes)
+	{
+		if (!take_chunk(worker))
+			break;
+	}
+}
+
+/* in a transaction of its own: the stream, or one partition, waits for a person */
+static void
+stop(UsWorker *worker, int32 partition, const char *kind, const char *detail,
+	 const char *what_to_do)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	us_stream_stop(worker->stream, partition, kind, detail, what_to_do);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+
+	us_slot_report_error(US_STATE_STOPPED, detail);
+	ereport(LOG,
+			(errmsg("stream \"%s\" stopped: %s", worker->stream->name, detail),
+			 errhint("%s", what_to_do)));
+}
+
+/*
+ * Positions that the topic does not hold.  Only after the batch is committed,
+ * so that what was read before is not lost.
+ */
+static void
+stop_partitions(UsWorker *worker)
+{
+	bool		stopped = false;
+
+	for (int i = 0; i < worker->batch->npartitions; i++)
+	{
+		UsPosition *position = &worker->batch->partitions[i].position;
+		const char *kind;
+		char	   *detail;
+
+		if (worker->stops[i].kind == US_EVENT_NONE)
+			continue;
+		detail = us_worker_describe_range(worker, position, &kind);
+		worker->stops[i].kind = US_EVENT_NONE;
+		stop(worker, position->partition, kind, detail,
+			 "Choose where to go on with userstream.seek_stream, then call userstream.resume_stream.");
+		position->stopped = true;
+		stopped = true;
+	}
+	if (stopped)
+		reopen_source(worker);
+}
+
+static const char *
+stop_advice(const char *sqlstate)
+{
+	if (strcmp(sqlstate, "42501") == 0)
+		return "Grant the owner what is missing, then call userstream.resume_stream.";
+	if (strcmp(sqlstate, "42P01") == 0)
+		return "Drop the stream with userstream.drop_stream and create it with another target.";
+	return "Mend the cause, then call userstream.resume_stream.";
+}
+
+static const char *
+stop_kind(const char *sqlstate)
+{
+	if (strcmp(sqlstate, "42501") == 0)
+		return "privilege";
+	if (strcmp(sqlstate, "42P01") == 0)
+		return "target_missing";
+	if (strcmp(sqlstate, "42809") == 0)
+		return "target_kind";
+	return "definition";
+}
+
+static void
+schedule_retry(UsWorker *worker, const UsBatchError *error)
+{
+	int			delay_ms = us_worker_retry_delay(&worker->retries, RETRY_FIRST_MS, RETRY_MAX_MS);
+	bool		outside = strncmp(error->sqlstate, "08", 2) == 0;
+
+	worker->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms);
+	us_worker_failing(worker, outside ? US_STATE_WAITING : US_STATE_BLOCKED, error->text);
+}
+
+static void
+commit_batch(UsWorker *worker)
+{
+	UsBatch    *batch = worker->batch;
+	UsBatchError error;
+	UsBatchOutcome outcome;
+
+	worker->retry_at = 0;
+	pgstat_report_activity(STATE_RUNNING, "writing");
+	outcome = us_batch_run(batch, &error);
+
+	switch (outcome)
+	{
+		case US_BATCH_COMMITTED:
+		case US_BATCH_PARTITION_STOPPED:
+			us_source_release(worker->source, batch->messages, batch->nmessages);
+			worker->retries = 0;
+			us_worker_recovered(worker);
+			us_worker_report_batch(worker);
+			us_batch_clear(batch);
+			pgstat_report_stat(false);
+			if (outcome == US_BATCH_PARTITION_STOPPED)
+				reopen_source(worker);
+			break;
+		case US_BATCH_RETRY:
+			schedule_retry(worker, &error);
+			break;
+		case US_BATCH_LOST:
+			ereport(LOG,
+					(errmsg("stream \"%s\" starts anew: %s", worker->stream->name, error.text)));
+			proc_exit(1);
+			break;
+		case US_BATCH_STOP:
+			stop(worker, -1, stop_kind(error.sqlstate), error.text, stop_advice(error.sqlstate));
+			us_wake_supervisor(MyDatabaseId);
+			proc_exit(1);
+			break;
+	}
+}
+
+/* how long nothing has to be done, in ms */
+static long
+wait_time(const UsWorker *worker)
+{
+	if (worker->retry_at != 0)
+		return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), worker->retry_at);
+	if (worker->source_failing)
+		return PROBE_INTERVAL_MS;
+	return SAFETY_INTERVAL_MS;
+}
+
+static void
+wait_for_work(UsWorker *worker)
+{
+	WaitEvent	event;
+	WaitEventSet *set = worker->wait_set;
+
+	us_worker_report_idle(worker);
+	pgstat_report_stat(true);
+
+	/* a full source would wake us for nothing while a batch waits to be retried */
+	if (worker->retry_at != 0)
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 wait_time(worker), PG_WAIT_EXTENSION);
+	else
+		(void) WaitEventSetWait(set, wait_time(worker), &event, 1, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+}
+
+/* interrupts between batches, where there is nothing to cancel */
+static void
+serve_interrupts(void)
+{
+	QueryCancelPending = false;
+	CHECK_FOR_INTERRUPTS();
+	us_process_main_loop_interrupts();
+}
+
+static void
+run(UsWorker *worker)
+{
+	while (!us_slot_stop_requested())
+	{
+		serve_interrupts();
+
+		if (worker->retry_at == 0 && worker->source != NULL)
+			fill_batch(worker);
+
+		if (us_batch_is_due(worker->batch))
+		{
+			if (worker->retry_at <= GetCurrentTimestamp())
+			{
+				commit_batch(worker);
+				continue;
+			}
+		}
+		else
+		{
+			stop_partitions(worker);
+			if (worker->source_failing && worker->source != NULL)
+				us_worker_probe(worker, PROBE_TIMEOUT_MS);
+		}
+		wait_for_work(worker);
+	}
+}
+
+void
+us_stream_worker_main(Datum arg)
+{
+	UsSlot		slot;
+	UsWorker   *worker;
+	MemoryContext context;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGPIPE, SIG_IGN);
+	BackgroundWorkerUnblockSignals();
+
+	on_proc_exit(leave_without_exit_handlers, (Datum) 0);
+	if (!us_spawn_attach(arg, &slot))
+		return;
+	before_shmem_exit(close_source_at_exit, (Datum) 0);
+	BackgroundWorkerInitializeConnectionByOid(slot.database, slot.owner, 0);
+
+	context = AllocSetContextCreate(TopMemoryContext, "stream worker", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	worker = palloc0(sizeof(UsWorker));
+	worker->slot = slot;
+	if (!load(worker, &slot))
+		return;
+	MyUsWorker = worker;
+	pgstat_report_appname(psprintf("userstream: %s #%d", worker->stream->name,
+								   slot.worker_index));
+
+	open_source(worker);
+	us_worker_report_start(worker);
+	run(worker);
+}

@@ -1,0 +1,335 @@
+/*-------------------------------------------------------------------------
+ * worker/supervisor.c
+ *    one per database: keeps the stream workers that definitions ask for
+ *
+ * Started by the launcher in every database; leaves at once where the
+ * extension is not.  Each turn reads all definitions and compares the
+ * workers wanted with the slots there are (level, not edge): a commit that
+ * changes a definition only wakes it earlier.  A worker is changed by being
+ * asked to end after its batch and started again.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/extension.h"
+#include "extension/catalog.h"
+#include "extension/compat.h"
+#include "extension/guc.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "worker/history.h"
+#include "worker/launcher.h"
+#include "worker/spawn.h"
+
+#define TURN_INTERVAL_MS		5000	/* looks this often without being woken */
+#define HISTORY_INTERVAL_MS		60000	/* a row of stream_history a minute */
+#define IDLE_INTERVAL_MS		600000	/* a database without the extension is looked at again */
+
+/* one worker that should run */
+typedef struct Wanted
+{
+	const UsStream *stream;
+	int			worker_index;
+	int			worker_count;
+	bool		found;			/* a slot holds it */
+} Wanted;
+
+static TimestampTz next_history_at = 0;
+
+/* the workers that the definitions ask for, in the order of streams */
+static Wanted *
+list_wanted(const UsStream *streams, int nstreams, int *count)
+{
+	int			capacity = 16;
+	Wanted	   *wanted = palloc(sizeof(Wanted) * capacity);
+
+	*count = 0;
+	for (int i = 0; i < nstreams; i++)
+	{
+		const UsStream *stream = &streams[i];
+		int			workers = Min(stream->workers, stream->partitions);
+
+		if (!us_guc_enabled || stream->paused || us_stream_problem(stream) != NULL)
+			continue;
+
+		for (int index = 0; index < workers; index++)
+		{
+			if (*count == capacity)
+			{
+				capacity *= 2;
+				wanted = repalloc(wanted, sizeof(Wanted) * capacity);
+			}
+			wanted[*count].stream = stream;
+			wanted[*count].worker_index = index;
+			wanted[*count].worker_count = workers;
+			wanted[*count].found = false;
+			(*count)++;
+		}
+	}
+	return wanted;
+}
+
+static Wanted *
+find_wanted(Wanted *wanted, int count, const UsSlot *slot)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (wanted[i].stream->id == slot->definition &&
+			wanted[i].worker_index == slot->worker_index)
+			return &wanted[i];
+	}
+	return NULL;
+}
+
+/* whether the process in a slot was started for what is wanted now */
+static bool
+is_current(const UsSlot *slot, const Wanted *wanted)
+{
+	return slot->worker_count == wanted->worker_count &&
+		slot->config_version == wanted->stream->config_version &&
+		slot->owner == wanted->stream->owner_oid;
+}
+
+static void
+start_worker(int slotno, const Wanted *wanted)
+{
+	UsSpawn		spawn = {
+		.slotno = slotno,
+		.owner = wanted->stream->owner_oid,
+		.worker_count = wanted->worker_count,
+		.config_version = wanted->stream->config_version,
+		.function = "us_stream_worker_main",
+		.type = "userstream stream"
+	};
+
+	snprintf(spawn.name, sizeof(spawn.name), "userstream stream %u/" INT64_FORMAT " #%d",
+			 MyDatabaseId, wanted->stream->id, wanted->worker_index);
+	us_spawn(&spawn);
+}
+
+/*
+ * Start what a slot holds if its time has come; returns how long to wait
+ * until then, in ms (0: nothing to wait for).
+ */
+static long
+start_when_due(int slotno, const UsSlot *slot, const Wanted *wanted, TimestampTz now)
+{
+	TimestampTz due = us_spawn_due(slot);
+
+	/* a new definition is no repetition of an old failure */
+	if (due > now && is_current(slot, wanted))
+		return TimestampDifferenceMilliseconds(now, due) + 1;
+
+	start_worker(slotno, wanted);
+	return 0;
+}
+
+/*
+ * Compare workers wanted with slots.  Returns how long the next turn can
+ * wait, in ms.
+ */
+static long
+keep_workers(Wanted *wanted, int nwanted)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		wait_ms = TURN_INTERVAL_MS;
+	int			places = us_guc_max_workers > 0 ? us_guc_max_workers : US_MAX_SLOTS;
+	UsSlot	   *slots;
+	int		   *slotnos;
+	int			nslots = us_slot_list(MyDatabaseId, &slots, &slotnos);
+
+	for (int i = 0; i < nslots; i++)
+	{
+		Wanted	   *match;
+
+		if (slots[i].kind != US_SLOT_STREAM)
+			continue;
+
+		match = find_wanted(wanted, nwanted, &slots[i]);
+		if (match != NULL && places > 0)
+		{
+			match->found = true;
+			places--;
+		}
+		else
+			match = NULL;
+
+		if (slots[i].pid != 0 || us_spawn_pending(slotnos[i]))
+		{
+			if ((match == NULL || !is_current(&slots[i], match)) && !slots[i].stop)
+				us_slot_request_stop(slotnos[i]);
+		}
+		else if (match == NULL)
+		{
+			us_spawn_forget(slotnos[i]);
+			us_slot_release(slotnos[i]);
+		}
+		else
+		{
+			long		due_ms = start_when_due(slotnos[i], &slots[i], match, now);
+
+			if (due_ms > 0)
+				wait_ms = Min(wait_ms, due_ms);
+		}
+	}
+
+	for (int i = 0; i < nwanted; i++)
+	{
+		int			slotno;
+
+		if (wanted[i].found || places-- <= 0)
+			continue;
+		slotno = us_slot_acquire(US_SLOT_STREAM, MyDatabaseId, wanted[i].stream->id,
+								 wanted[i].worker_index);
+		if (slotno >= 0)
+			start_worker(slotno, &wanted[i]);
+	}
+
+	return wait_ms;
+}
+
+/* a row of history a minute, and those older than a day away */
+static void
+write_history(TimestampTz now)
+{
+	if (now < next_history_at)
+		return;
+	next_history_at = TimestampTzPlusMilliseconds(now, HISTORY_INTERVAL_MS);
+
+	us_history_write();
+}
+
+/* stop everything in this database; it is about to be left alone */
+static void
+stop_all(void)
+{
+	(void) keep_workers(NULL, 0);
+}
+
+/*
+ * One turn.  Returns how long the next can wait, in ms; -1 when the
+ * extension is not here.
+ */
+static long
+supervise(void)
+{
+	UsStream   *streams;
+	Wanted	   *wanted;
+	int			nstreams;
+	int			nwanted = 0;
+	bool		present;
+	MemoryContext context = CurrentMemoryContext;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(context);
+
+	present = OidIsValid(get_extension_oid("userstream", true));
+	if (present)
+	{
+		streams = us_catalog_streams(&nstreams);
+		wanted = list_wanted(streams, nstreams, &nwanted);
+		write_history(GetCurrentTimestamp());
+	}
+	else
+		wanted = NULL;
+
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	pgstat_report_stat(true);
+	MemoryContextSwitchTo(context);
+
+	if (!present)
+	{
+		stop_all();
+		return -1;
+	}
+	return keep_workers(wanted, nwanted);
+}
+
+/*
+ * DROP EXTENSION may take our tables away in the middle of a turn: that is
+ * no error to report, the next turn sees that the extension is gone.
+ */
+static long
+supervise_through_drop(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile long wait_ms = 0;
+
+	PG_TRY();
+	{
+		wait_ms = supervise();
+	}
+	PG_CATCH();
+	{
+		int			code = geterrcode();
+
+		if (code != ERRCODE_UNDEFINED_TABLE && code != ERRCODE_UNDEFINED_SCHEMA &&
+			code != ERRCODE_UNDEFINED_FUNCTION && code != ERRCODE_UNDEFINED_OBJECT)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(context);
+		wait_ms = 1000;
+	}
+	PG_END_TRY();
+
+	return wait_ms;
+}
+
+void
+us_supervisor_main(Datum arg)
+{
+	MemoryContext context;
+	UsSlot		slot;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	if (!us_spawn_attach(arg, &slot))
+		return;
+	BackgroundWorkerInitializeConnectionByOid(slot.database, InvalidOid, 0);
+	pgstat_report_appname("userstream: supervisor");
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
+	us_slot_report(US_STATE_RUNNING, 0);
+
+	context = AllocSetContextCreate(TopMemoryContext, "userstream supervisor",
+									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+
+	while (!us_slot_stop_requested() && !us_hold_exists(MyDatabaseId))
+	{
+		long		wait_ms;
+
+		CHECK_FOR_INTERRUPTS();
+		us_process_main_loop_interrupts();
+
+		wait_ms = supervise_through_drop();
+		MemoryContextReset(context);
+		if (wait_ms < 0)
+		{
+			us_database_set_idle(MyDatabaseId,
+								 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+															 IDLE_INTERVAL_MS));
+			break;
+		}
+
+		pgstat_report_activity(STATE_IDLE, NULL);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 wait_ms, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}
