@@ -7,8 +7,8 @@
 #define US_GUC_H
 
 extern bool us_guc_enabled;			/* userstream.enabled, sighup: off = no worker runs */
-extern int	us_guc_queue_memory_kb; /* userstream.queue_memory, kB per worker; 0 = by librdkafka version */
-extern int	us_guc_max_workers;		/* userstream.max_workers per database; 0 = no limit but slots */
+extern int	us_guc_queue_memory_kb; /* userstream.queue_memory, kB per worker; 0 = by version */
+extern int	us_guc_max_workers;		/* userstream.max_workers per database; 0 = no limit */
 extern int	us_guc_restart_interval_ms; /* userstream.restart_interval, ms, at least 100 */
 
 /* defines all of them and reserves the prefix; called once from _PG_init */

@@ -81,6 +81,24 @@ extern struct rd_kafka_conf_s *us_kafka_conf_create(const UsOptionList *options,
  */
 extern bool us_kafka_option_is_set(const UsOptionList *options, const char *name);
 
+/*
+ * us_kafka_hide_secrets -- make a text of librdkafka fit to be shown
+ *
+ * Replaces the whole text when it holds a value of a mapping (but the user
+ * name), and cuts trailing white space.
+ */
+extern void us_kafka_hide_secrets(const UsOptionList *options, char *text, size_t text_size);
+
+/*
+ * us_kafka_authentication_text -- words for a refused login
+ *
+ * In:      cause    librdkafka's text; may be NULL
+ * Out:     buffer   "authentication failed: ...", without secrets; names the
+ *                   known case in which the right password is refused too
+ */
+extern void us_kafka_authentication_text(const UsOptionList *options, const char *cause,
+										 char *buffer, size_t buffer_size);
+
 struct rd_kafka_s;
 
 /*

@@ -66,7 +66,7 @@ extern UsBatch *us_batch_create(const UsStream *stream, UsSink *sink,
 /* the partition of a number; NULL = not this worker's */
 extern UsPartition *us_batch_partition(UsBatch *batch, int32 partition);
 
-/* whether there is anything to commit: messages, or a position moved by an end-of-partition event */
+/* anything to commit: messages, or a position that an end-of-partition event moved */
 extern bool us_batch_is_due(const UsBatch *batch);
 
 /*

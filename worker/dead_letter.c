@@ -66,7 +66,8 @@ store_one(const UsStream *stream, const UsDeadLetter *letter)
 	nulls[n] = letter->column_name ? ' ' : 'n';
 	values[n++] = letter->column_name ? CStringGetTextDatum(letter->column_name) : (Datum) 0;
 	nulls[n] = letter->constraint_name ? ' ' : 'n';
-	values[n++] = letter->constraint_name ? CStringGetTextDatum(letter->constraint_name) : (Datum) 0;
+	values[n++] = letter->constraint_name ?
+		CStringGetTextDatum(letter->constraint_name) : (Datum) 0;
 	Assert(n == DEAD_LETTER_ARGS);
 
 	if (us_statement_run(&statement, values, nulls) != 1)

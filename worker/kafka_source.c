@@ -20,6 +20,7 @@
 
 #include "worker/source.h"
 
+#define FIRST_WATERMARKS_MS	500
 #define CHUNK_MESSAGES		1000	/* per call: more brings nothing (measured) */
 #define MAX_EVENTS			1100	/* a chunk of them, and some of the handle's */
 
@@ -39,6 +40,9 @@ struct UsSource
 	rd_kafka_queue_t *main;		/* errors and logs of the handle */
 	int			wake_fd;		/* eventfd, non-blocking: librdkafka writes under a lock */
 	char	   *topic;
+	const UsOptionList *options;
+	rd_kafka_topic_partition_list_t *first_low; /* watermarks as they were at the start; */
+	rd_kafka_topic_partition_list_t *first_high;	/* NULL = unknown */
 	int			nevents;
 	int			first_event;
 	UsEvent		events[MAX_EVENTS];
@@ -136,6 +140,45 @@ assign(UsSource *source, const UsSourceConfig *config, char *errstr, size_t errs
 	return err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/*
+ * One end of partitions.  Earliest and latest are special times, with the
+ * values of librdkafka's special offsets; its own call for watermarks does
+ * not keep to its timeout before 2.3.
+ */
+static rd_kafka_resp_err_t
+ask_offsets(UsSource *source, rd_kafka_topic_partition_list_t *list, int64_t end, int timeout_ms)
+{
+	for (int i = 0; i < list->cnt; i++)
+		list->elems[i].offset = end;
+	return rd_kafka_offsets_for_times(source->rk, list, timeout_ms);
+}
+
+/*
+ * The first fetch from a partition's end is answered only when the broker's
+ * patience is over, so whether there is anything to read is asked here.  No
+ * answer is no error: the fetches will tell.
+ */
+static void
+ask_first_watermarks(UsSource *source, const UsSourceConfig *config)
+{
+	rd_kafka_topic_partition_list_t *low = rd_kafka_topic_partition_list_new(config->nassignments);
+	rd_kafka_topic_partition_list_t *high;
+
+	for (int i = 0; i < config->nassignments; i++)
+		rd_kafka_topic_partition_list_add(low, config->topic, config->assignments[i].partition);
+	high = rd_kafka_topic_partition_list_copy(low);
+
+	if (ask_offsets(source, low, RD_KAFKA_OFFSET_BEGINNING, FIRST_WATERMARKS_MS) == 0 &&
+		ask_offsets(source, high, RD_KAFKA_OFFSET_END, FIRST_WATERMARKS_MS) == 0)
+	{
+		source->first_low = low;
+		source->first_high = high;
+		return;
+	}
+	rd_kafka_topic_partition_list_destroy(low);
+	rd_kafka_topic_partition_list_destroy(high);
+}
+
 /* queues that wake us; called before anything can arrive */
 static void
 open_queues(UsSource *source)
@@ -168,7 +211,10 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 
 	source = calloc(1, sizeof(UsSource));
 	if (source != NULL)
+	{
 		source->topic = strdup(config->topic);
+		source->options = config->options;
+	}
 	if (source == NULL || source->topic == NULL)
 	{
 		free(source);
@@ -199,6 +245,7 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 		(void) us_source_close(source, 1000);
 		return NULL;
 	}
+	ask_first_watermarks(source, config);
 	return source;
 }
 
@@ -248,7 +295,13 @@ add_event(UsSource *source, rd_kafka_resp_err_t err, int32_t partition, int64_t 
 	event->kind = classify_error(err);
 	event->partition = partition;
 	event->offset = event->kind == US_EVENT_EOF ? offset : -1;
-	snprintf(event->text, sizeof(event->text), "%s", text ? text : rd_kafka_err2str(err));
+	if (event->kind == US_EVENT_AUTHENTICATION)
+		us_kafka_authentication_text(source->options, text, event->text, sizeof(event->text));
+	else
+	{
+		snprintf(event->text, sizeof(event->text), "%s", text ? text : rd_kafka_err2str(err));
+		us_kafka_hide_secrets(source->options, event->text, sizeof(event->text));
+	}
 }
 
 /* errors of the handle; logs are taken off the queue and dropped */
@@ -350,22 +403,51 @@ us_source_release(UsSource *source, UsMessage *messages, int count)
 		rd_kafka_message_destroy(messages[i].handle);
 }
 
+static bool
+find_offset(const rd_kafka_topic_partition_list_t *list, int32_t partition, int64_t *offset)
+{
+	for (int i = 0; list != NULL && i < list->cnt; i++)
+	{
+		const rd_kafka_topic_partition_t *entry = &list->elems[i];
+
+		if (entry->partition != partition)
+			continue;
+		*offset = entry->offset;
+		return entry->err == RD_KAFKA_RESP_ERR_NO_ERROR && entry->offset >= 0;
+	}
+	return false;
+}
+
 bool
 us_source_watermarks(UsSource *source, int32_t partition, int64_t *low, int64_t *high)
 {
-	return rd_kafka_get_watermark_offsets(source->rk, source->topic, partition,
-										  low, high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-		*high >= 0;
+	if (rd_kafka_get_watermark_offsets(source->rk, source->topic, partition,
+									   low, high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+		*high >= 0)
+		return true;
+	return find_offset(source->first_low, partition, low) &&
+		find_offset(source->first_high, partition, high);
 }
 
 bool
 us_source_probe(UsSource *source, int32_t partition, int timeout_ms,
 				int64_t *low, int64_t *high, char *errstr, size_t errstr_size)
 {
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 	rd_kafka_resp_err_t err;
 
-	err = rd_kafka_query_watermark_offsets(source->rk, source->topic, partition,
-										   low, high, timeout_ms);
+	rd_kafka_topic_partition_list_add(list, source->topic, partition);
+	err = ask_offsets(source, list, RD_KAFKA_OFFSET_BEGINNING, timeout_ms / 2);
+	if (!err)
+		err = list->elems[0].err;
+	*low = list->elems[0].offset;
+	if (!err)
+		err = ask_offsets(source, list, RD_KAFKA_OFFSET_END, timeout_ms / 2);
+	if (!err)
+		err = list->elems[0].err;
+	*high = list->elems[0].offset;
+	rd_kafka_topic_partition_list_destroy(list);
+
 	if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
 		snprintf(errstr, errstr_size, "%s", rd_kafka_err2str(err));
 	return err == RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -395,6 +477,12 @@ us_source_close(UsSource *source, int timeout_ms)
 	rd_kafka_queue_io_event_enable(source->main, -1, NULL, 0);
 	rd_kafka_queue_destroy(source->messages);
 	rd_kafka_queue_destroy(source->main);
+
+	if (source->first_low != NULL)
+	{
+		rd_kafka_topic_partition_list_destroy(source->first_low);
+		rd_kafka_topic_partition_list_destroy(source->first_high);
+	}
 
 	closed = us_kafka_destroy(source->rk, timeout_ms);
 

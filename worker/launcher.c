@@ -34,7 +34,7 @@
 
 #define LAUNCHER_RESTART_S		5
 #define SCAN_INTERVAL_MS		60000	/* new databases show up within this time unless poked */
-#define MAX_STARTING			4	/* supervisors on their way at a time: probes must not crowd out others */
+#define MAX_STARTING			4	/* supervisors at a time: probes must leave room */
 
 void
 us_launcher_register(void)

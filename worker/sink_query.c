@@ -46,6 +46,8 @@ static char *
 make_insert(const UsSink *sink)
 {
 	TupleDesc	desc = sink->query_descriptor;
+	const char *schema;
+	const char *target;
 	StringInfoData columns;
 	StringInfoData text;
 
@@ -54,11 +56,11 @@ make_insert(const UsSink *sink)
 		appendStringInfo(&columns, "%s%s", i > 0 ? ", " : "",
 						 quote_identifier(NameStr(TupleDescAttr(desc, i)->attname)));
 
+	schema = get_namespace_name(RelationGetNamespace(sink->relation));
+	target = quote_qualified_identifier(schema, RelationGetRelationName(sink->relation));
 	initStringInfo(&text);
 	appendStringInfo(&text, "INSERT INTO %s (%s) SELECT %s FROM " ROWS_NAME,
-					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(sink->relation)),
-												RelationGetRelationName(sink->relation)),
-					 columns.data, columns.data);
+					 target, columns.data, columns.data);
 	return text.data;
 }
 

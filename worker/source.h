@@ -104,7 +104,10 @@ extern bool us_source_next_event(UsSource *source, UsEvent *event);
 /* gives the bytes of messages back */
 extern void us_source_release(UsSource *source, UsMessage *messages, int count);
 
-/* known watermarks of a partition, without asking the broker; false: unknown */
+/*
+ * known watermarks of a partition, without asking the broker: those of the
+ * last fetch, else those at the start; false: unknown
+ */
 extern bool us_source_watermarks(UsSource *source, int32_t partition,
 								 int64_t *low, int64_t *high);
 

@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include <signal.h>
-#include <unistd.h>
 
 #include "access/xact.h"
 #include "commands/dbcommands.h"
@@ -46,22 +45,6 @@
 
 static UsWorker *MyUsWorker = NULL;
 
-/* threads of the source that could not be ended in time */
-static bool threads_left = false;
-
-/*
- * exit() would run the exit handlers of libraries whose threads still live,
- * and a crash there restarts the whole server.
- */
-static void
-leave_without_exit_handlers(int code, Datum arg)
-{
-	(void) arg;
-
-	if (threads_left)
-		_exit(code);
-}
-
 static void
 close_source(void)
 {
@@ -72,8 +55,7 @@ close_source(void)
 
 	us_source_release(worker->source, worker->batch->messages, worker->batch->nmessages);
 	worker->batch->nmessages = 0;
-	if (!us_source_close(worker->source, CLOSE_TIMEOUT_MS))
-		threads_left = true;
+	(void) us_source_close(worker->source, CLOSE_TIMEOUT_MS);
 	worker->source = NULL;
 }
 
@@ -427,7 +409,6 @@ us_stream_worker_main(Datum arg)
 	pqsignal(SIGPIPE, SIG_IGN);
 	BackgroundWorkerUnblockSignals();
 
-	on_proc_exit(leave_without_exit_handlers, (Datum) 0);
 	if (!us_spawn_attach(arg, &slot))
 		return;
 	before_shmem_exit(close_source_at_exit, (Datum) 0);
