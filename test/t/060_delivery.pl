@@ -1,0 +1,153 @@
+#
+# test/t/060_delivery.pl
+#    every message arrives once and in order: in bulk, across restarts of the
+#    server and of the broker, with workers terminated, and in two databases
+#
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use UserstreamTest;
+
+my $kafka = UserstreamTest::Kafka->new('delivery');
+my $node = userstream_node('main');
+my $columns = '{"part": "@partition", "pos": "@offset"}';
+my $produced = 0;
+
+sub prepare
+{
+	my ($db) = @_;
+
+	create_server($node, $db, $kafka);
+	$node->safe_psql($db, slurp_file("$ENV{USERSTREAM_SRC}/test/checker.sql"));
+}
+
+sub create_target
+{
+	my ($db, $name) = @_;
+
+	$node->safe_psql($db,
+		"CREATE TABLE $name (seq bigint, body text, part int, pos bigint, arrival bigserial)");
+}
+
+# the next messages, numbered on, spread by key
+sub produce
+{
+	my ($topic, $count) = @_;
+
+	$kafka->produce($topic,
+		[ map { { key => $_, value => qq({"seq": $_, "body": "message $_ \\u00fc"}) } }
+			  $produced + 1 .. $produced + $count ]);
+	$produced += $count;
+}
+
+sub is_delivered
+{
+	my ($db, $name, $what) = @_;
+	my $sum = $produced * ($produced + 1) / 2;
+
+	ok( wait_until(
+			$node, $db,
+			"SELECT sum(messages_read) FROM userstream.ledger WHERE stream = '$name'",
+			$produced, 120),
+		"$what: all $produced messages are read");
+	is($node->safe_psql($db, "SELECT * FROM check_stream('$name', '$name', $produced, $sum)"),
+		'', "$what: once each, in order, ledger balanced");
+}
+
+sub worker_pids
+{
+	return split /\n/, $node->safe_psql('postgres',
+		"SELECT unnest(pids) FROM userstream.stream_status WHERE stream = 'bulk'");
+}
+
+my $topic = $kafka->new_topic('bulk', 4);
+prepare('postgres');
+create_target('postgres', 'bulk');
+produce($topic, 100_000);
+$node->safe_psql('postgres',
+	"SELECT userstream.create_stream('bulk', 'kafka', '$topic', 'bulk', columns => '$columns', workers => 2)");
+is_delivered('postgres', 'bulk', 'bulk');
+ok( wait_until(
+		$node, 'postgres',
+		"SELECT state || ' ' || lag_messages FROM userstream.stream_status WHERE stream = 'bulk'",
+		'caught_up 0'),
+	'then the stream has caught up');
+is(scalar worker_pids(), 2, 'two workers share the partitions');
+
+# a target that only the executor can write: the other way in
+create_target('postgres', 'triggered');
+$node->safe_psql(
+	'postgres', q{
+CREATE TABLE audit (seq bigint);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+	$$ BEGIN INSERT INTO public.audit VALUES (NEW.seq); RETURN NULL; END $$;
+CREATE TRIGGER note AFTER INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION note();
+});
+$node->safe_psql('postgres',
+	"SELECT userstream.create_stream('triggered', 'kafka', '$topic', 'triggered', columns => '$columns', options => '{\"batch_rows\": 3000}')");
+is_delivered('postgres', 'triggered', 'target with a trigger');
+is($node->safe_psql('postgres', 'SELECT count(DISTINCT seq), count(*) FROM audit'),
+	'100000|100000', 'its trigger saw each row once');
+$node->safe_psql('postgres', "SELECT userstream.drop_stream('triggered')");
+
+# terminated and cancelled while they work
+produce($topic, 30_000);
+foreach my $how ('pg_terminate_backend', 'pg_cancel_backend')
+{
+	$node->safe_psql('postgres',
+		"SELECT $how(pid) FROM pg_stat_activity WHERE backend_type = 'userstream stream'");
+}
+is_delivered('postgres', 'bulk', 'workers terminated and cancelled');
+
+# the server restarts with messages under way
+produce($topic, 30_000);
+$node->restart('fast');
+produce($topic, 5_000);
+is_delivered('postgres', 'bulk', 'server restarted');
+
+# the broker goes away and comes back
+$kafka->stop;
+ok( wait_until(
+		$node, 'postgres',
+		"SELECT state, last_error IS NOT NULL FROM userstream.stream_status WHERE stream = 'bulk'",
+		'waiting|t'),
+	'without a broker the stream waits and says why');
+$kafka->start;
+produce($topic, 5_000);
+is_delivered('postgres', 'bulk', 'broker restarted');
+is($node->safe_psql('postgres',
+		"SELECT failing_since IS NULL FROM userstream.stream_status WHERE stream = 'bulk'"),
+	't', 'and it no longer fails');
+
+# another database takes the same topic for itself, and can go away
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql('other', 'CREATE EXTENSION userstream');
+prepare('other');
+create_target('other', 'bulk');
+$node->safe_psql('other',
+	"SELECT userstream.create_stream('bulk', 'kafka', '$topic', 'bulk', columns => '$columns')");
+is_delivered('other', 'bulk', 'second database');
+is_delivered('postgres', 'bulk', 'first database beside it');
+$node->safe_psql('postgres', 'DROP DATABASE other');
+produce($topic, 1_000);
+is_delivered('postgres', 'bulk', 'after the other database was dropped');
+
+# paused, it takes nothing; resumed, it goes on where it was
+$node->safe_psql('postgres', "SELECT userstream.pause_stream('bulk')");
+ok( wait_until(
+		$node, 'postgres',
+		"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'userstream stream'", 0),
+	'a paused stream has no worker');
+produce($topic, 1_000);
+$node->restart('fast');
+is($node->safe_psql('postgres', "SELECT state FROM userstream.stream_status WHERE stream = 'bulk'"),
+	'paused', 'paused survives a restart');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM bulk'), $produced - 1_000, 'it took nothing');
+$node->safe_psql('postgres', "SELECT userstream.resume_stream('bulk')");
+is_delivered('postgres', 'bulk', 'resumed');
+
+$node->stop('fast');
+done_testing();
