@@ -98,7 +98,8 @@ us_sink_direct_write(UsSink *sink, const int *order, int from, int to)
 	BulkInsertState bulk = GetBulkInsertState();
 	TupleTableSlot **chunk = palloc(sizeof(TupleTableSlot *) * (to - from));
 
-	InitResultRelInfo(result, sink->relation, 1, NULL, 0);
+	/* in no range table, so number 0: its columns' rights were checked already */
+	InitResultRelInfo(result, sink->relation, 0, NULL, 0);
 	ExecOpenIndices(result, false);
 
 	for (int i = from; i < to; i++)
