@@ -1,0 +1,119 @@
+#
+# test/t/100_delivery.pl
+#    every message arrives once and in order: in bulk, while more come, through
+#    triggers, terminated workers, restarts of server and broker, in two databases
+#
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use UserstreamTest;
+use DeliveryTest;
+
+my $kafka = UserstreamTest::Kafka->new('delivery');
+my $node = userstream_node('main');
+my $delivery = DeliveryTest->new($node, $kafka, $kafka->new_topic('delivery', 4));
+my $sum_read = "SELECT sum(messages_read) FROM userstream.ledger WHERE stream = 'bulk'";
+my $workers = "FROM pg_stat_activity WHERE backend_type = 'userstream stream'";
+
+$delivery->prepare_database('postgres');
+$delivery->create_target('postgres', 'bulk');
+
+# the stream is there first, so that it reads while they come
+$delivery->create_stream('postgres', 'bulk', workers => 2);
+$delivery->produce(100_000);
+$delivery->is_delivered('postgres', 'bulk', '100,000 messages');
+is($node->safe_psql('postgres', "SELECT count(*) $workers"), 2, 'by two workers');
+
+# the checker is no good if it sees nothing: break each promise, roll back
+my %broken = (
+	ledger => 'DELETE FROM bulk WHERE seq = 5',
+	once => 'INSERT INTO bulk SELECT * FROM bulk WHERE seq = 5',
+	order => 'UPDATE bulk SET arrival = 1000000 WHERE seq = 5',
+	sums => 'UPDATE bulk SET body = body || $$y$$ WHERE seq = 5',
+	positions => 'UPDATE userstream.stream_position SET next_offset = next_offset - 1 WHERE partition = 0',
+);
+my $ends = $kafka->end_offsets($delivery->{topic});
+my $json = '{' . join(', ', map { qq("$_": $ends->{$_}) } sort keys %$ends) . '}';
+foreach my $promise (sort keys %broken)
+{
+	like(
+		$node->safe_psql('postgres',
+			"BEGIN; $broken{$promise};
+			 SELECT * FROM delivery('bulk', 'bulk', '$json', $delivery->{rows}, $delivery->{sum}); ROLLBACK"),
+		qr/^f\|(?s:.*)$promise: /, "the checker sees a broken promise: $promise");
+}
+
+# a target with a trigger is written by a query
+$delivery->create_target('postgres', 'triggered');
+$node->safe_psql(
+	'postgres', q{
+CREATE TABLE seen (seq bigint);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+	$$ BEGIN INSERT INTO public.seen VALUES (NEW.seq); RETURN NULL; END $$;
+CREATE TRIGGER note AFTER INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION note();
+});
+$delivery->create_stream('postgres', 'triggered', workers => 2);
+$delivery->is_delivered('postgres', 'triggered', 'target with a trigger');
+is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT seq) FROM seen'),
+	'100000|100000', 'its trigger saw each row once');
+
+# every worker terminated, again and again, while messages come
+my $rounds = 0;
+$delivery->produce_meanwhile(40_000);
+while ($rounds < 3)
+{
+	my $read = $node->safe_psql('postgres', $sum_read);
+
+	wait_until($node, 'postgres', "SELECT ($sum_read) > $read") or last;
+	last unless $delivery->is_producing;
+	# CASE, since the planner may call the function before it looks at the type
+	$rounds++
+	  if $node->safe_psql('postgres',
+		"SELECT count(*) FILTER (WHERE CASE backend_type WHEN 'userstream stream'
+			THEN pg_terminate_backend(pid) END) FROM pg_stat_activity") > 0;
+}
+$delivery->await_producer;
+cmp_ok($rounds, '>', 0, "workers are terminated under load ($rounds times)");
+$delivery->is_delivered('postgres', 'bulk', 'workers terminated');
+$delivery->is_delivered('postgres', 'triggered', 'workers terminated, trigger');
+$node->safe_psql('postgres', "SELECT userstream.drop_stream('triggered')");
+
+# the server restarts while messages come, with and without a shutdown
+$delivery->produce_meanwhile(40_000);
+foreach my $how ('fast', 'immediate')
+{
+	my $read = $node->safe_psql('postgres', $sum_read);
+
+	ok(wait_until($node, 'postgres', "SELECT ($sum_read) > $read"), "before stop $how: it reads");
+	$node->stop($how);
+	$node->start;
+}
+$delivery->await_producer;
+$delivery->is_delivered('postgres', 'bulk', 'server restarted');
+
+# the broker stops and comes back
+$kafka->stop;
+ok( wait_until(
+		$node, 'postgres',
+		"SELECT state, last_error <> '' FROM userstream.stream_status WHERE stream = 'bulk'",
+		'waiting|t'),
+	'without a broker the stream waits and says why');
+$kafka->start;
+$delivery->produce(5_000);
+$delivery->is_delivered('postgres', 'bulk', 'broker restarted');
+
+# another database has the topic for itself
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql('other', 'CREATE EXTENSION userstream');
+$delivery->prepare_database('other');
+$delivery->create_target('other', 'bulk');
+$delivery->create_stream('other', 'bulk', workers => 2);
+$delivery->produce(5_000);
+$delivery->is_delivered('other', 'bulk', 'second database');
+$delivery->is_delivered('postgres', 'bulk', 'first database beside it');
+
+$node->stop('fast');
+done_testing();

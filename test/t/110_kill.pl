@@ -1,0 +1,53 @@
+#
+# test/t/110_kill.pl
+#    workers killed -9 while they work: the server recovers by itself, and every
+#    message is there once
+#
+# The target has a trigger, so that a batch takes long enough to be hit; a
+# kill counts only when messages were left to read after it.
+#
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use UserstreamTest;
+use DeliveryTest;
+
+use constant { MESSAGES => 150_000, KILLS => 5 };
+
+my $kafka = shared_kafka();
+my $node = userstream_node('main', conf => "userstream.restart_interval = '500ms'");
+my $delivery = DeliveryTest->new($node, $kafka, $kafka->new_topic('killed', 4));
+my $sum_read = "SELECT sum(messages_read) FROM userstream.ledger WHERE stream = 'killed'";
+my $worker = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'userstream stream'";
+
+$delivery->prepare_database('postgres');
+$delivery->create_target('postgres', 'killed', 'UNIQUE (kafka_partition, kafka_offset)');
+$node->safe_psql(
+	'postgres', q{
+CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER pass BEFORE INSERT ON killed FOR EACH ROW EXECUTE FUNCTION pass();
+});
+$delivery->produce(MESSAGES);
+$delivery->create_stream('postgres', 'killed', workers => 2, options => q('{"batch_rows": 1000}'));
+
+my $read = 0;
+foreach my $kill (1 .. KILLS)
+{
+	ok(wait_until($node, 'postgres', "SELECT ($sum_read) > $read"), "kill $kill: the stream gets on");
+	my ($pid) = split /\n/, $node->safe_psql('postgres', $worker);
+	is(kill('KILL', $pid), 1, "kill $kill: a worker is killed");
+	ok( wait_until($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid", 0),
+		"kill $kill: the server is back");
+	$read = $node->safe_psql('postgres', $sum_read);
+	cmp_ok($read, '<', MESSAGES, "kill $kill: it hit work");
+}
+$delivery->is_delivered('postgres', 'killed', 'after all');
+
+is(scalar(() = slurp_file($node->logfile) =~ /was terminated by signal 9/g),
+	KILLS, 'each was a crash of the server');
+
+$node->stop('fast');
+done_testing();
