@@ -110,7 +110,7 @@ worker_state(const UsSlot *slot)
 	return slot->state == US_STATE_NONE ? US_STATE_STARTING : slot->state;
 }
 
-/* a partition is no better off than its worker; false: none keeps it */
+/* as its worker keeps it, troubles of the worker included; false: none keeps it */
 static bool
 partition_state(const UsStream *stream, const Workers *workers, int32 partition,
 				UsPartitionLive *live, UsState *state)
@@ -121,7 +121,7 @@ partition_state(const UsStream *stream, const Workers *workers, int32 partition,
 		return false;
 	if (!us_partition_get(MyDatabaseId, stream->id, partition, live) || live->pid == 0)
 		return false;
-	*state = Max(worker_state(slot), live->state);
+	*state = live->state;
 	return true;
 }
 
