@@ -133,6 +133,17 @@ start_when_due(int slotno, const UsSlot *slot, const Wanted *wanted, TimestampTz
 	return 0;
 }
 
+/* the worker is wanted, but there are enough: its slot says so */
+static void
+note_limit(int slotno)
+{
+	char		error[US_ERROR_TEXT_LEN];
+
+	snprintf(error, sizeof(error), "userstream.max_workers (%d) is reached; raise it",
+			 us_guc_max_workers);
+	us_slot_set_error(slotno, US_STATE_STARTING, error);
+}
+
 /*
  * Compare workers wanted with slots.  Returns how long the next turn can
  * wait, in ms.
@@ -150,22 +161,21 @@ keep_workers(Wanted *wanted, int nwanted)
 	for (int i = 0; i < nslots; i++)
 	{
 		Wanted	   *match;
+		bool		allowed;
 
 		if (slots[i].kind != US_SLOT_STREAM)
 			continue;
 
 		match = find_wanted(wanted, nwanted, &slots[i]);
-		if (match != NULL && places > 0)
-		{
+		allowed = match != NULL && places > 0;
+		if (match != NULL)
 			match->found = true;
+		if (allowed)
 			places--;
-		}
-		else
-			match = NULL;
 
 		if (slots[i].pid != 0 || us_spawn_pending(slotnos[i]))
 		{
-			if ((match == NULL || !is_current(&slots[i], match)) && !slots[i].stop)
+			if ((!allowed || !is_current(&slots[i], match)) && !slots[i].stop)
 				us_slot_request_stop(slotnos[i]);
 		}
 		else if (match == NULL)
@@ -173,6 +183,8 @@ keep_workers(Wanted *wanted, int nwanted)
 			us_spawn_forget(slotnos[i]);
 			us_slot_release(slotnos[i]);
 		}
+		else if (!allowed)
+			note_limit(slotnos[i]);
 		else
 		{
 			long		due_ms = start_when_due(slotnos[i], &slots[i], match, now);
@@ -186,12 +198,16 @@ keep_workers(Wanted *wanted, int nwanted)
 	{
 		int			slotno;
 
-		if (wanted[i].found || places-- <= 0)
+		if (wanted[i].found)
 			continue;
 		slotno = us_slot_acquire(US_SLOT_STREAM, MyDatabaseId, wanted[i].stream->id,
 								 wanted[i].worker_index);
-		if (slotno >= 0)
+		if (slotno < 0)
+			continue;
+		if (places-- > 0)
 			start_worker(slotno, &wanted[i]);
+		else
+			note_limit(slotno);
 	}
 
 	return wait_ms;

@@ -135,6 +135,22 @@ $node->safe_psql('postgres', 'DROP DATABASE other');
 produce($topic, 1_000);
 is_delivered('postgres', 'bulk', 'after the other database was dropped');
 
+# fewer workers allowed than wanted: it says so, and goes on when they are
+$node->safe_psql('postgres', 'ALTER SYSTEM SET userstream.max_workers = 1');
+$node->reload;
+ok( wait_until(
+		$node, 'postgres',
+		"SELECT state, last_error LIKE 'userstream.max_workers (1) is reached%', cardinality(pids)
+			FROM userstream.stream_status WHERE stream = 'bulk'",
+		'starting|t|1'),
+	'a worker too many is not started, and the view names the setting');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET userstream.max_workers');
+$node->reload;
+ok( wait_until(
+		$node, 'postgres',
+		"SELECT cardinality(pids) FROM userstream.stream_status WHERE stream = 'bulk'", 2),
+	'with room for it, it is');
+
 # paused, it takes nothing; resumed, it goes on where it was
 $node->safe_psql('postgres', "SELECT userstream.pause_stream('bulk')");
 ok( wait_until(
