@@ -1,66 +1,72 @@
 -- test/checker.sql
---    what must hold of a stream after whatever was done to it
+--    one query that proves what must hold of a caught-up stream
 --
--- Load it into the stream's database, then
---    SELECT * FROM check_stream(stream, target, messages, sum)
--- gives one line for each promise that is broken, and none when all hold:
---    read = applied + dead letters + skipped, per partition and in all;
---    no coordinates twice, in target and dead letters together;
---    counters equal the tables;
---    order kept: what came later in a partition arrived later;
---    as many messages, and the same sum of their numbers, as were produced.
+-- Loaded into the stream's database, it makes
+--    delivery(stream, target, produced, sum) -> (ok boolean, detail text)
+-- which gives one row: whether all of this holds, and what does not.
+--    ledger      read = applied + dead letters + skipped, per partition; the
+--                counters equal what stands in target and dead_letter
+--    once        no (partition, offset) twice in target and dead letters together
+--    order       in each partition arrival and seq rise with the offset
+--    sums        as many rows, and the same sum of seq, as should have come; each
+--                row's checksum is that of its seq and body
+--    positions   next_offset is the broker's high watermark, in every partition
 --
--- The target has the columns seq (number of the message, produced in rising
--- order), part and pos (@partition and @offset) and arrival (rising with
--- insertion).  messages and sum count what the target should hold.
-CREATE OR REPLACE FUNCTION check_stream(stream text, target regclass, messages bigint, sum numeric)
-RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-	broken text;
+-- The target has seq (numbered up within a partition as produced), body,
+-- checksum (md5 of seq and body, made by the producer), kafka_partition,
+-- kafka_offset and arrival (given in the order of insertion).  A worker that
+-- was not alone may leave holes in arrival, never an inversion within a
+-- partition.
+--
+-- "produced" is the broker's own answer, {"partition": high watermark}, asked
+-- for by the test: the view's high_offset comes from the worker under test.
+CREATE FUNCTION delivery(stream text, target regclass, produced jsonb, rows bigint, sum numeric)
+RETURNS TABLE (ok boolean, detail text) LANGUAGE plpgsql AS $$
 BEGIN
-	RETURN QUERY
-	SELECT format('partition %s is not balanced: read %s, applied %s, dead %s, skipped %s',
-				  l.partition, l.messages_read, l.messages_applied, l.dead_letters, l.skipped)
-	  FROM userstream.ledger l
+	RETURN QUERY EXECUTE format($q$
+WITH t AS MATERIALIZED (
+	SELECT seq, body, checksum, kafka_partition AS p, kafka_offset AS o, arrival FROM %1$s
+), dead AS MATERIALIZED (
+	SELECT partition AS p, kafka_offset AS o FROM userstream.dead_letter WHERE stream = $1
+), high AS (
+	SELECT key::int AS p, value::bigint AS o FROM jsonb_each_text($2)
+), position AS (
+	SELECT l.*, s.next_offset, s.rows_written
+	  FROM userstream.ledger l JOIN userstream.partition_status s USING (stream, partition)
 	 WHERE l.stream = $1
-	   AND (NOT l.balanced OR
-			l.messages_read <> l.messages_applied + l.dead_letters + l.skipped);
-
-	RETURN QUERY EXECUTE format($q$
-		SELECT format('partition %%s offset %%s is there %%s times', part, pos, count(*))
-		  FROM (SELECT part, pos FROM %1$s
-				UNION ALL
-				SELECT partition, kafka_offset FROM userstream.dead_letter WHERE stream = %2$L) c
-		 GROUP BY part, pos HAVING count(*) > 1 LIMIT 3 $q$, target, stream);
-
-	RETURN QUERY EXECUTE format($q$
-		SELECT format('partition %%s: target has %%s rows, rows_written says %%s',
-					  s.partition, count(t.part), s.rows_written)
-		  FROM userstream.partition_status s LEFT JOIN %1$s t ON t.part = s.partition
-		 WHERE s.stream = %2$L GROUP BY s.partition, s.rows_written
-		HAVING count(t.part) <> s.rows_written $q$, target, stream);
-
-	RETURN QUERY
-	SELECT format('partition %s: %s dead letters are stored, the counter says %s',
-				  s.partition, count(d.id), s.dead_letters)
-	  FROM userstream.partition_status s
-	  LEFT JOIN userstream.dead_letter d ON d.stream = s.stream AND d.partition = s.partition
-	 WHERE s.stream = $1 GROUP BY s.partition, s.dead_letters
-	HAVING count(d.id) <> s.dead_letters;
-
-	RETURN QUERY EXECUTE format($q$
-		SELECT format('order: partition %%s offset %%s (number %%s) came after a later one',
-					  part, pos, seq)
-		  FROM (SELECT part, pos, seq, max(arrival) OVER w AS arrived, max(seq) OVER w AS number, arrival
-				  FROM %1$s WINDOW w AS (PARTITION BY part ORDER BY pos
-										 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) o
-		 WHERE arrived >= arrival OR number >= seq LIMIT 3 $q$, target);
-
-	EXECUTE format($q$
-		SELECT CASE WHEN count(*) <> %2$s OR coalesce(sum(seq), 0) <> %3$s
-			THEN format('target holds %%s messages with sum %%s, not %2$s and %3$s', count(*), sum(seq))
-			END FROM %1$s $q$, target, messages, sum) INTO broken;
-	IF broken IS NOT NULL THEN
-		RETURN NEXT broken;
-	END IF;
+), broken AS (
+	SELECT format('ledger: partition %%s read %%s, applied %%s, dead %%s, skipped %%s, balanced %%s',
+				  partition, messages_read, messages_applied, dead_letters, skipped, balanced) AS what
+	  FROM position
+	 WHERE balanced IS NOT TRUE OR messages_read <> messages_applied + dead_letters + skipped
+	UNION ALL
+	SELECT format('ledger: partition %%s says %%s rows and %%s dead letters, there are %%s and %%s',
+				  partition, rows_written, dead_letters, n.rows, n.dead)
+	  FROM position, LATERAL (SELECT (SELECT count(*) FROM t WHERE p = partition) AS rows,
+									 (SELECT count(*) FROM dead WHERE p = partition) AS dead) n
+	 WHERE rows_written <> n.rows OR dead_letters <> n.dead
+	UNION ALL
+	(SELECT format('once: partition %%s offset %%s is there %%s times', p, o, count(*))
+	   FROM (SELECT p, o FROM t UNION ALL SELECT p, o FROM dead) c
+	  GROUP BY p, o HAVING count(*) > 1 LIMIT 3)
+	UNION ALL
+	(SELECT format('order: partition %%s offset %%s has seq %%s, arrival %%s; the one before %%s, %%s',
+				   p, o, seq, arrival, seq_before, arrival_before)
+	   FROM (SELECT *, lag(seq) OVER w AS seq_before, lag(arrival) OVER w AS arrival_before
+			   FROM t WINDOW w AS (PARTITION BY p ORDER BY o)) c
+	  WHERE seq <= seq_before OR arrival <= arrival_before LIMIT 3)
+	UNION ALL
+	SELECT format('sums: %%s rows with sum %%s, not %%s with %%s', count(*), sum(seq), $3, $4)
+	  FROM t HAVING count(*) <> $3 OR coalesce(sum(seq), 0) <> $4
+	UNION ALL
+	SELECT format('sums: %%s rows have another checksum', count(*))
+	  FROM t WHERE checksum IS DISTINCT FROM md5(seq || body) HAVING count(*) > 0
+	UNION ALL
+	SELECT format('positions: partition %%s stands at %%s, the broker at %%s',
+				  coalesce(partition, h.p), next_offset, h.o)
+	  FROM position FULL JOIN high h ON h.p = partition
+	 WHERE next_offset IS DISTINCT FROM h.o
+)
+SELECT count(*) = 0, coalesce(string_agg(what, E'\n'), '') FROM broken
+	$q$, target) USING stream, produced, rows, sum;
 END $$;

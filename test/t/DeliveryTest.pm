@@ -1,7 +1,7 @@
 #
 # test/t/DeliveryTest.pm
 #    what the delivery tests (1xx) have in common: numbered messages, a target
-#    that keeps what test/delivery.sql asks for, and the verdict
+#    that keeps what test/checker.sql asks for, and the verdict
 #
 #    my $delivery = DeliveryTest->new($node, $kafka, $topic);
 #    $delivery->prepare('postgres', 'orders');     # server, checker, target
@@ -39,7 +39,7 @@ sub prepare_database
 	my ($self, $db) = @_;
 
 	create_server($self->{node}, $db, $self->{kafka});
-	$self->{node}->safe_psql($db, slurp_file("$ENV{USERSTREAM_SRC}/test/delivery.sql"));
+	$self->{node}->safe_psql($db, slurp_file("$ENV{USERSTREAM_SRC}/test/checker.sql"));
 	return;
 }
 
@@ -91,18 +91,30 @@ sub produce
 	return;
 }
 
-# The same from a process beside the test, in many portions, so that something
-# is under way for a second or more whatever the test does; to be awaited.
+# The same from a process beside the test, so that something comes whatever the
+# test does: half of them in small portions at once, the other half from
+# produce_rest on.  Between the two the test knows that more will come.
 sub produce_meanwhile
 {
 	my ($self, $count) = @_;
 	my @messages = map { $self->message } 1 .. $count;
 
+	pipe(my $wait, $self->{go}) or croak "pipe: $!";
 	$self->{producer} = fork;
 	croak "fork: $!" unless defined $self->{producer};
-	return if $self->{producer};
+	if ($self->{producer})
+	{
+		close $wait;
+		return;
+	}
+	close $self->{go};
 	my $is_done = eval {
-		$self->{kafka}->produce($self->{topic}, [ splice @messages, 0, 2000 ]) while @messages;
+		while (@messages)
+		{
+			# the end of the pipe is the word to go on
+			readline $wait if @messages <= $count / 2;
+			$self->{kafka}->produce($self->{topic}, [ splice @messages, 0, 1000 ]);
+		}
 		1;
 	};
 	print STDERR $@ unless $is_done;
@@ -110,14 +122,14 @@ sub produce_meanwhile
 	POSIX::_exit($is_done ? 0 : 1);
 }
 
-sub is_producing { my ($self) = @_; return waitpid($self->{producer}, POSIX::WNOHANG()) == 0; }
+sub produce_rest { my ($self) = @_; close $self->{go}; return; }
 
 sub await_producer
 {
 	my ($self) = @_;
 
-	# -1: is_producing has seen its end
-	croak 'could not produce' if waitpid($self->{producer}, 0) >= 0 && $? != 0;
+	waitpid $self->{producer}, 0;
+	croak 'could not produce' if $? != 0;
 	return;
 }
 
