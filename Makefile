@@ -124,7 +124,7 @@ help:
 	@echo "make demo-stop    end what demo started"
 	@echo "make test         all tests, or some: TEST_PARTS='$(TEST_PARTS)' TESTS='test/t/x.pl ...'"
 	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried"
-	@echo "make bench        the measurements; BENCH_* variables: see test/bench"
+	@echo "make bench        the measurements; BENCH_* variables: test/bench/README.md"
 	@echo "make lint         formatting and directions of includes"
 	@echo "make tree         a private PostgreSQL tree with this build, for work by hand (test/README.md)"
 	@echo "make clean        remove what make built"
