@@ -2,7 +2,7 @@
 --    one query that proves what must hold of a caught-up stream
 --
 -- Loaded into the stream's database, it makes
---    delivery(stream, target, produced, sum) -> (ok boolean, detail text)
+--    delivery(stream, target, produced, rows, sum) -> (ok boolean, detail text)
 -- which gives one row: whether all of this holds, and what does not.
 --    ledger      read = applied + dead letters + skipped, per partition; the
 --                counters equal what stands in target and dead_letter
@@ -20,6 +20,7 @@
 --
 -- "produced" is the broker's own answer, {"partition": high watermark}, asked
 -- for by the test: the view's high_offset comes from the worker under test.
+-- rows and sum are what the target should hold, sum being that of seq.
 CREATE FUNCTION delivery(stream text, target regclass, produced jsonb, rows bigint, sum numeric)
 RETURNS TABLE (ok boolean, detail text) LANGUAGE plpgsql AS $$
 BEGIN
