@@ -335,12 +335,6 @@ us_slot_stop_requested(void)
 	return stop;
 }
 
-bool
-us_slot_get_mine(UsSlot *slot)
-{
-	return us_slot_get(my_slotno, slot);
-}
-
 void
 us_slot_report(UsState state, double rows_per_second)
 {

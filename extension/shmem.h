@@ -121,7 +121,6 @@ extern void us_slot_set_error(int slotno, UsState state, const char *error);
  */
 extern bool us_slot_attach(int slotno, uint32 generation, UsSlot *slot);
 extern bool us_slot_stop_requested(void);
-extern bool us_slot_get_mine(UsSlot *slot);
 extern void us_slot_report(UsState state, double rows_per_second);
 extern void us_slot_report_error(UsState state, const char *error);
 extern void us_slot_report_recovered(void);

@@ -22,9 +22,8 @@
 void
 us_worker_failing(UsWorker *worker, UsState state, const char *error)
 {
-	UsSlot		slot;
-
-	if (!worker->failing || !us_slot_get_mine(&slot) || strcmp(slot.last_error, error) != 0)
+	/* librdkafka has many words for one outage: the view shows the last, the log the first */
+	if (!worker->failing || worker->failing_state != state)
 		ereport(LOG,
 				(errmsg("stream \"%s\" is %s: %s", worker->stream->name,
 						us_state_name(state), error)));

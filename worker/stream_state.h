@@ -35,7 +35,7 @@ typedef struct UsWorker
 /* an event of the source: ends of partitions, errors, offsets out of range */
 extern void us_worker_note_event(UsWorker *worker, const UsEvent *event);
 
-/* show an error (logged when it changes), and that it is over */
+/* show an error (logged when the state changes), and that it is over */
 extern void us_worker_failing(UsWorker *worker, UsState state, const char *error);
 extern void us_worker_recovered(UsWorker *worker);
 
