@@ -18,6 +18,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "extension/kafka_topic.h"
 #include "worker/source.h"
 
 #define FIRST_WATERMARKS_MS	500
@@ -240,12 +241,13 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 	}
 
 	open_queues(source);
+	/* first: behind a waiting fetch the answer would come when that one's does */
+	ask_first_watermarks(source, config);
 	if (!assign(source, config, errstr, errstr_size))
 	{
 		(void) us_source_close(source, 1000);
 		return NULL;
 	}
-	ask_first_watermarks(source, config);
 	return source;
 }
 
@@ -429,28 +431,34 @@ us_source_watermarks(UsSource *source, int32_t partition, int64_t *low, int64_t 
 		find_offset(source->first_high, partition, high);
 }
 
+/*
+ * By a handle of its own: a broker answers the requests of a connection one
+ * after the other, so behind a fetch that waits for data this one would time
+ * out, and newer librdkafka takes that for a dead connection.
+ */
 bool
 us_source_probe(UsSource *source, int32_t partition, int timeout_ms,
 				int64_t *low, int64_t *high, char *errstr, size_t errstr_size)
 {
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-	rd_kafka_resp_err_t err;
+	UsTopicPartition *partitions = NULL;
+	int			count = 0;
+	bool		found = false;
 
-	rd_kafka_topic_partition_list_add(list, source->topic, partition);
-	err = ask_offsets(source, list, RD_KAFKA_OFFSET_BEGINNING, timeout_ms / 2);
-	if (!err)
-		err = list->elems[0].err;
-	*low = list->elems[0].offset;
-	if (!err)
-		err = ask_offsets(source, list, RD_KAFKA_OFFSET_END, timeout_ms / 2);
-	if (!err)
-		err = list->elems[0].err;
-	*high = list->elems[0].offset;
-	rd_kafka_topic_partition_list_destroy(list);
-
-	if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-		snprintf(errstr, errstr_size, "%s", rd_kafka_err2str(err));
-	return err == RD_KAFKA_RESP_ERR_NO_ERROR;
+	if (us_kafka_topic_describe(source->options, source->topic, timeout_ms, NULL,
+								&partitions, &count, errstr, errstr_size) != US_TOPIC_OK)
+		return false;
+	for (int i = 0; i < count; i++)
+	{
+		if (partitions[i].partition != partition)
+			continue;
+		*low = partitions[i].low_offset;
+		*high = partitions[i].high_offset;
+		found = true;
+	}
+	free(partitions);
+	if (!found)
+		snprintf(errstr, errstr_size, "partition %d is not there any more", partition);
+	return found;
 }
 
 bool

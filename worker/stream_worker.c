@@ -39,7 +39,7 @@
 #define CLOSE_TIMEOUT_MS	1000
 #define SAFETY_INTERVAL_MS	10000	/* looks at the source this often even if nothing wakes it */
 #define PROBE_INTERVAL_MS	1000	/* asks a broker that was away whether it is back */
-#define PROBE_TIMEOUT_MS	250
+#define PROBE_TIMEOUT_MS	400
 #define RETRY_FIRST_MS		1000
 #define RETRY_MAX_MS		30000
 

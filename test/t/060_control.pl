@@ -155,7 +155,7 @@ ok( wait_until(
 		"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'userstream stream'", 0),
 	'a paused stream has no worker');
 produce($topic, 1_000);
-$node->restart('fast');
+$node->restart;
 is($node->safe_psql('postgres', "SELECT state FROM userstream.stream_status WHERE stream = 'bulk'"),
 	'paused', 'paused survives a restart');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM bulk'), $produced - 1_000, 'it took nothing');

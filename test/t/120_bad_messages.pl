@@ -132,7 +132,7 @@ like(
 	$node->safe_psql('postgres',
 		q{SELECT partition, closed_at IS NULL, what_to_do FROM userstream.incident WHERE stream = 'halt'}),
 	qr/^0\|t\|.*resume_stream.*$/, 'one open incident names the partition and the call');
-$node->restart('fast');
+$node->restart;
 ok(wait_until($node, 'postgres', $positions, '0 100 t, 1 150 f'), 'a restart changes none of it');
 $node->safe_psql('postgres',
 	q{ALTER TABLE halt ALTER qty TYPE bigint; SELECT userstream.resume_stream('halt')});
