@@ -28,9 +28,10 @@
 /*
  * librdkafka without fetch.queue.backoff.ms waits a full second before it
  * asks again for a partition whose queue was full: the queue must hold more
- * than a second of consumption.  With the setting a small queue does.
+ * than a second of consumption; a worker takes about twice its size.  With
+ * the setting a small queue does.
  */
-#define QUEUE_KB_WITHOUT_BACKOFF	"131072"
+#define QUEUE_KB_WITHOUT_BACKOFF	"114688"
 #define QUEUE_KB_WITH_BACKOFF		"16384"
 #define FETCH_QUEUE_BACKOFF_MS		"10"
 
