@@ -113,7 +113,7 @@ JOBS ?= $(shell nproc)
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: help deps test demo demo-stop bench lint tree run-build run-tools run-test run-demo run-bench run-tree
+.PHONY: help deps test soak demo demo-stop bench lint tree run-build run-tools run-test run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
@@ -124,6 +124,7 @@ help:
 	@echo "make demo-stop    end what demo started"
 	@echo "make test         all tests, or some: TEST_PARTS='$(TEST_PARTS)' TESTS='test/t/x.pl ...'"
 	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried"
+	@echo "make soak         a million messages through random faults; SOAK_* variables: test/README.md"
 	@echo "make bench        the measurements; BENCH_* variables: test/bench/README.md"
 	@echo "make lint         formatting and directions of includes"
 	@echo "make tree         a private PostgreSQL tree with this build, for work by hand (test/README.md)"
@@ -150,6 +151,9 @@ endif
 
 test: deps
 	@exec $(AS_USER) run-test STATE=$(STATE)
+
+soak: deps
+	@exec $(AS_USER) run-test TEST_PARTS=soak STATE=$(STATE)
 
 demo: deps
 	@exec $(AS_USER) run-demo STATE=$(STATE)
