@@ -45,7 +45,10 @@ OBJS = \
 	worker/path.o \
 	worker/decode.o \
 	worker/decode_json.o \
+	worker/json_number.o \
 	worker/map.o \
+	worker/map_slow.o \
+	worker/map_type.o \
 	worker/map_value.o \
 	worker/map_plan.o \
 	worker/map_part.o \

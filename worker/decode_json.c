@@ -20,6 +20,7 @@
 
 #include "worker/alloc.h"
 #include "worker/decode.h"
+#include "worker/json_number.h"
 #include "worker/json_token.h"
 
 /*
@@ -34,7 +35,6 @@
 #define SURE_BYTES		(16 * 1024 * 1024)
 #define SURE_DEPTH		200
 #define SURE_DIGITS		1000
-#define SURE_EXPONENT	3		/* digits of the exponent */
 
 #define MAX_BYTES		0x3ffffffe	/* jsonb's input is a palloc'd string */
 #define FIRST_DEPTH		512		/* levels, a multiple of 8 */
@@ -118,93 +118,6 @@ take_string(JsonWalk *walk, bool wanted, const char **data, int *len, int *copie
 	return *len >= 0;
 }
 
-/* digit i of a number's digits, its point left out; zeros all around */
-static inline char
-digit_at(const char *number, int int_len, int ndigits, int i)
-{
-	if (i < 0 || i >= ndigits)
-		return '0';
-	return number[i < int_len ? i : i + 1];
-}
-
-/*
- * Write a number without its exponent, as numeric prints it: "1.50e1" is
- * 15.0, "1e-3" is 0.001.  All but the sign is given; returns the length.
- */
-static int
-write_number(const char *number, int len, int exponent, char *dst)
-{
-	const char *point = memchr(number, '.', len);
-	int			int_len = point != NULL ? (int) (point - number) : len;
-	int			ndigits = point != NULL ? len - 1 : len;
-	int			before = int_len + exponent;	/* digits before the new point */
-	int			first = 0;
-	char	   *out = dst;
-
-	while (first < before - 1 && digit_at(number, int_len, ndigits, first) == '0')
-		first++;
-	if (before <= 0)
-		*out++ = '0';
-	for (int i = first; i < before; i++)
-		*out++ = digit_at(number, int_len, ndigits, i);
-
-	if (ndigits > before)
-		*out++ = '.';
-	for (int i = before; i < ndigits; i++)
-		*out++ = digit_at(number, int_len, ndigits, i);
-	return (int) (out - dst);
-}
-
-/* a number with an exponent, or one that may be zero with a minus */
-static void
-take_odd_number(JsonWalk *walk, UsValue *value, const char *number, int len, int mantissa)
-{
-	bool		minus = (number[0] == '-');
-	const char *digits = number + minus;
-	int			ndigits = mantissa - minus;
-	const char *p = number + mantissa + 1;
-	bool		zero = true;
-	bool		down;
-	int			exponent = 0;
-	char	   *text;
-
-	for (int i = 0; i < ndigits; i++)
-		zero = zero && (digits[i] == '0' || digits[i] == '.');
-
-	if (mantissa == len)
-	{
-		/* numeric knows no negative zero */
-		if (value != NULL && minus && zero)
-		{
-			value->data = digits;
-			value->len = ndigits;
-		}
-		return;
-	}
-
-	down = (*p == '-');
-	if (*p == '-' || *p == '+')
-		p++;
-	if (number + len - p > SURE_EXPONENT)
-	{
-		walk->unsure = true;
-		return;
-	}
-	if (value == NULL)
-		return;
-
-	for (; p < number + len; p++)
-		exponent = exponent * 10 + (*p - '0');
-	/* with the sign, the zero and the point that may be added */
-	text = us_decoder_text(walk->decoder, ndigits + exponent + 3);
-	value->data = text;
-	if (minus && !zero)
-		*text++ = '-';
-	text += write_number(digits, ndigits, down ? -exponent : exponent, text);
-	value->len = (uint32) (text - value->data);
-	us_decoder_text_trim(walk->decoder, ndigits + exponent + 3 - value->len);
-}
-
 /* check the current number token; value, if wanted, holds it as written */
 static inline void
 take_number(JsonWalk *walk, UsValue *value)
@@ -220,8 +133,9 @@ take_number(JsonWalk *walk, UsValue *value)
 	}
 	while (mantissa < len && (number[mantissa] | 0x20) != 'e')
 		mantissa++;
-	if (mantissa < len || (number[0] == '-' && number[1] == '0'))
-		take_odd_number(walk, value, number, len, mantissa);
+	if ((mantissa < len || (number[0] == '-' && number[1] == '0')) &&
+		!us_json_number_print(walk->decoder, number, len, mantissa, value))
+		walk->unsure = true;
 }
 
 /* store the scalar that the current token is */

@@ -139,6 +139,18 @@ us_map_scratch(UsMap *map)
 	return map->scratch;
 }
 
+/* worker/map.c; for the slow way */
+extern void us_map_begin_message(UsMap *map);
+extern UsDecodeResult us_map_decode(UsMap *map, const UsMessage *message);
+extern void us_map_begin_row(const UsMap *map, TupleTableSlot *slot);
+
+/* whether a message's bytes mean the same in the database's encoding */
+extern bool us_map_same_text(const UsMap *map, const UsMessage *message);
+
+/* one column by its shortcut; false: there is none for this value */
+extern bool us_map_column_fast(UsMap *map, UsMapColumn *column, const UsMessage *message,
+							   Datum *result, bool *isnull);
+
 /* worker/map_value.c */
 
 /* the arena has no room for a value: begins a new chunk, or allocates it alone */
@@ -175,6 +187,9 @@ extern bool us_value_fast(UsMap *map, const UsMapColumn *column, const UsValue *
 extern char *us_value_string(UsMap *map, const UsMapColumn *column, const UsValue *value);
 
 #define US_FAST_JSON_MAX	(1024 * 1024)	/* bytes; far below the limits that make jsonb raise */
+
+/* worker/map_type.c; what a column's type asks for */
+extern void us_map_plan_type(UsMapColumn *column, Form_pg_attribute attribute);
 
 /* worker/map_default.c */
 extern void us_default_init(UsDefault *def, Relation relation, AttrNumber attnum);

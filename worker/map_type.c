@@ -1,0 +1,104 @@
+/*-------------------------------------------------------------------------
+ * worker/map_type.c
+ *    a column's type -> how its values are made
+ *
+ * Used when a map is compiled.  Which types have a shortcut, and which input
+ * functions may be called without a subtransaction around them.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "worker/map_internal.h"
+
+typedef struct TypeInput
+{
+	PGFunction	function;
+	UsShortcut	shortcut;
+} TypeInput;
+
+/*
+ * Input functions that raise with nothing in their hands: no lock, pin,
+ * reference or open file.  Each only reads its text and allocates; enum_in
+ * also looks into a system cache, but raises when it found nothing there.
+ * So PG_TRY is enough around them.  Not among them: record_in (holds a row
+ * type while it raises), the reg types and xml, arrays and ranges, which call
+ * others, domains, and whatever an extension brings.
+ *
+ * A type is known by the address of its input function, which also finds
+ * types of extensions that borrow a built-in one (citext).
+ */
+static const TypeInput type_inputs[] = {
+	{textin, US_SHORTCUT_TEXT},
+	{varcharin, US_SHORTCUT_VARCHAR},
+	{bpcharin, US_SHORTCUT_TEXT},
+	{boolin, US_SHORTCUT_BOOL},
+	{int2in, US_SHORTCUT_INT2},
+	{int4in, US_SHORTCUT_INT4},
+	{int8in, US_SHORTCUT_INT8},
+	{float4in, US_SHORTCUT_FLOAT4},
+	{float8in, US_SHORTCUT_FLOAT8},
+	{numeric_in, US_SHORTCUT_NUMERIC},
+	{uuid_in, US_SHORTCUT_UUID},
+	{date_in, US_SHORTCUT_DATE},
+	{timestamp_in, US_SHORTCUT_TIMESTAMP},
+	{timestamptz_in, US_SHORTCUT_TIMESTAMPTZ},
+	{byteain, US_SHORTCUT_BYTEA},
+	{json_in, US_SHORTCUT_JSON},
+	{jsonb_in, US_SHORTCUT_JSONB},
+	{charin, US_SHORTCUT_NONE},
+	{namein, US_SHORTCUT_NONE},
+	{oidin, US_SHORTCUT_NONE},
+	{cash_in, US_SHORTCUT_NONE},
+	{time_in, US_SHORTCUT_NONE},
+	{timetz_in, US_SHORTCUT_NONE},
+	{interval_in, US_SHORTCUT_NONE},
+	{inet_in, US_SHORTCUT_NONE},
+	{cidr_in, US_SHORTCUT_NONE},
+	{macaddr_in, US_SHORTCUT_NONE},
+	{macaddr8_in, US_SHORTCUT_NONE},
+	{bit_in, US_SHORTCUT_NONE},
+	{varbit_in, US_SHORTCUT_NONE},
+	{point_in, US_SHORTCUT_NONE},
+	{lseg_in, US_SHORTCUT_NONE},
+	{path_in, US_SHORTCUT_NONE},
+	{box_in, US_SHORTCUT_NONE},
+	{poly_in, US_SHORTCUT_NONE},
+	{line_in, US_SHORTCUT_NONE},
+	{circle_in, US_SHORTCUT_NONE},
+	{tsvectorin, US_SHORTCUT_NONE},
+	{tsqueryin, US_SHORTCUT_NONE},
+	{pg_lsn_in, US_SHORTCUT_NONE},
+	{enum_in, US_SHORTCUT_NONE},
+};
+
+void
+us_map_plan_type(UsMapColumn *column, Form_pg_attribute attribute)
+{
+	Oid			base_type = getBaseType(attribute->atttypid);
+	Oid			function;
+
+	getTypeInputInfo(attribute->atttypid, &function, &column->typioparam);
+	fmgr_info(function, &column->input);
+	column->null_call = !column->input.fn_strict;
+	column->typmod = attribute->atttypmod;
+	column->typlen = attribute->attlen;
+	column->typbyval = attribute->attbyval;
+	column->bytes_form = base_type == BYTEAOID;
+	column->json_form = base_type == JSONOID || base_type == JSONBOID;
+	column->short_header = attribute->attlen == -1 && attribute->attstorage != TYPSTORAGE_PLAIN;
+	for (int i = 0; i < (int) lengthof(type_inputs); i++)
+	{
+		if (type_inputs[i].function != column->input.fn_addr)
+			continue;
+		column->safe = true;
+		column->shortcut = type_inputs[i].shortcut;
+	}
+	if (column->input.fn_addr == varcharin && column->typmod < 0)
+		column->shortcut = US_SHORTCUT_TEXT;
+	if (column->input.fn_addr == bpcharin && column->typmod >= 0)
+		column->shortcut = US_SHORTCUT_NONE;
+}
