@@ -21,6 +21,7 @@ OBJS = \
 	extension/server.o \
 	extension/kafka_conf.o \
 	extension/kafka_topic.o \
+	extension/args.o \
 	extension/stream_args.o \
 	extension/stream_topic.o \
 	extension/stream_api.o \

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "extension/args.h"
 #include "extension/catalog.h"
 #include "extension/options.h"
 #include "extension/stream_args.h"
@@ -15,7 +16,6 @@
 #include "utils/builtins.h"
 
 #define MAX_WORKERS			64
-#define MAX_TOPIC_LENGTH	249 /* Kafka's own limit, in characters */
 
 /* positions in the signature of create_stream */
 enum
@@ -95,61 +95,6 @@ check_word(const char *word, const Words *words)
 			 errhint("%s", words->hint)));
 }
 
-static void
-refuse_null(const char *argument)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("argument \"%s\" must not be null", argument),
-			 errhint("Give it a value by name: %s => ...", argument)));
-}
-
-static char *
-text_arg(FunctionCallInfo fcinfo, int arg, const char *missing)
-{
-	if (PG_ARGISNULL(arg))
-		return pstrdup(missing);
-	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
-}
-
-static void
-check_name(const char *name)
-{
-	size_t		length = strlen(name);
-
-	if (length == 0 || length >= NAMEDATALEN)
-		ereport(ERROR,
-				(errcode(length == 0 ? ERRCODE_INVALID_NAME : ERRCODE_NAME_TOO_LONG),
-				 errmsg("invalid stream name \"%s\"", name),
-				 errdetail("The name has %zu bytes.", length),
-				 errhint("Choose a name of 1 to %d bytes.", NAMEDATALEN - 1)));
-	/* it goes into log lines, process titles and Kafka's group names */
-	for (const char *c = name; *c != '\0'; c++)
-		if ((unsigned char) *c < ' ' || *c == 0x7f)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_NAME),
-					 errmsg("invalid stream name"),
-					 errdetail("The name holds a control character."),
-					 errhint("Choose a name of printable characters.")));
-}
-
-/* Kafka's rule; without it the broker would say only that it knows no such topic */
-static void
-check_topic(const char *topic)
-{
-	size_t		length = strlen(topic);
-	size_t		legal = strspn(topic, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-							   "abcdefghijklmnopqrstuvwxyz0123456789._-");
-
-	if (length == 0 || length > MAX_TOPIC_LENGTH || legal != length ||
-		strcmp(topic, ".") == 0 || strcmp(topic, "..") == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid topic \"%s\"", topic),
-				 errhint("A Kafka topic has 1 to %d of the characters a-z, A-Z, 0-9, \".\", \"_\" and \"-\".",
-						 MAX_TOPIC_LENGTH)));
-}
-
 /* positions of other kinds are known words of this argument, but come later */
 static void
 check_start_at(const char *start_at)
@@ -188,23 +133,23 @@ us_stream_args_read(FunctionCallInfo fcinfo, UsStreamArgs *args)
 
 	for (int i = ARG_NAME; i <= ARG_TARGET; i++)
 		if (PG_ARGISNULL(i))
-			refuse_null(required[i]);
+			us_args_refuse_null(required[i]);
 
 	args->name = us_stream_name_arg(fcinfo);
 	args->server = pstrdup(NameStr(*PG_GETARG_NAME(ARG_SERVER)));
 	args->topic = text_to_cstring(PG_GETARG_TEXT_PP(ARG_TOPIC));
 	args->target = PG_GETARG_OID(ARG_TARGET);
-	args->format = text_arg(fcinfo, ARG_FORMAT, "json");
-	args->mode = text_arg(fcinfo, ARG_MODE, "append");
+	args->format = us_args_text(fcinfo, ARG_FORMAT, "json");
+	args->mode = us_args_text(fcinfo, ARG_MODE, "append");
 	args->columns = PG_ARGISNULL(ARG_COLUMNS) ? NULL : PG_GETARG_JSONB_P(ARG_COLUMNS);
-	args->start_at = text_arg(fcinfo, ARG_START_AT, "earliest");
-	args->on_error = text_arg(fcinfo, ARG_ON_ERROR, "dead_letter");
+	args->start_at = us_args_text(fcinfo, ARG_START_AT, "earliest");
+	args->on_error = us_args_text(fcinfo, ARG_ON_ERROR, "dead_letter");
 	args->workers = PG_ARGISNULL(ARG_WORKERS) ? 1 : PG_GETARG_INT32(ARG_WORKERS);
 	args->options = PG_ARGISNULL(ARG_OPTIONS) ? NULL : PG_GETARG_JSONB_P(ARG_OPTIONS);
 	args->if_not_exists = !PG_ARGISNULL(ARG_IF_NOT_EXISTS) && PG_GETARG_BOOL(ARG_IF_NOT_EXISTS);
 
-	check_name(args->name);
-	check_topic(args->topic);
+	us_args_check_name("stream", args->name);
+	us_args_check_topic(args->topic);
 	check_word(args->format, &format_words);
 	check_word(args->mode, &mode_words);
 	refuse_later_arguments(fcinfo);
@@ -222,6 +167,6 @@ char *
 us_stream_name_arg(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(ARG_NAME))
-		refuse_null("name");
+		us_args_refuse_null("name");
 	return text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME));
 }
