@@ -18,11 +18,13 @@
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "extension/catalog.h"
-#include "extension/options.h"
+#include "extension/stream_args.h"
 #include "miscadmin.h"
+#include "pgtime.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -174,6 +176,58 @@ notnull_column(HeapTuple tuple, TupleDesc desc, int column)
 	return value;
 }
 
+/* a word that create_stream or alter_stream would have refused */
+static char *
+word_misfit(const UsStream *stream, const char *argument, const char *word, const char *right)
+{
+	if (us_stream_word_is_known(argument, word))
+		return NULL;
+	return psprintf("%s \"%s\" is not known to this version; userstream.alter_stream(%s, %s => '%s') continues",
+					argument, word, quote_literal_cstr(stream->name), argument, right);
+}
+
+static char *
+read_options(UsStream *stream, Jsonb *options)
+{
+	const char *option;
+	char	   *error = us_read_stream_options(options, &stream->options, &option);
+	StringInfoData without;
+
+	if (error == NULL)
+		return NULL;
+	if (option == NULL)
+		return psprintf("%s; userstream.drop_stream(%s) and userstream.create_stream() define the stream anew",
+						error, quote_literal_cstr(stream->name));
+	initStringInfo(&without);
+	appendStringInfoChar(&without, '{');
+	escape_json(&without, option);
+	appendStringInfoString(&without, ": null}");
+	return psprintf("%s; userstream.alter_stream(%s, options => %s) takes it out",
+					error, quote_literal_cstr(stream->name), quote_literal_cstr(without.data));
+}
+
+/*
+ * Rows may be edited by hand, or written by a newer version.  What they hold
+ * must not raise here: the supervisor and the views read all of them.
+ */
+static char *
+find_misfit(const UsStream *stream, const char *on_error, int workers)
+{
+	char	   *misfit = word_misfit(stream, "format", stream->format, "json");
+
+	if (misfit == NULL)
+		misfit = word_misfit(stream, "mode", stream->mode, "append");
+	if (misfit == NULL)
+		misfit = word_misfit(stream, "on_error", on_error, "dead_letter");
+	if (misfit == NULL && stream->workers != workers)
+		misfit = psprintf("a stream cannot have %d workers; userstream.alter_stream(%s, workers => %d) continues",
+						  workers, quote_literal_cstr(stream->name), stream->workers);
+	if (misfit == NULL && pg_tzset(stream->timezone) == NULL)
+		misfit = psprintf("time zone \"%s\" is not known; userstream.drop_stream(%s) and userstream.create_stream() define the stream anew",
+						  stream->timezone, quote_literal_cstr(stream->name));
+	return misfit;
+}
+
 /* everything is made in CurrentMemoryContext */
 static void
 read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
@@ -181,6 +235,7 @@ read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
 	Datum		value;
 	bool		isnull;
 	char	   *on_error;
+	int			workers;
 
 	memset(stream, 0, sizeof(*stream));
 	stream->id = DatumGetInt64(notnull_column(tuple, desc, COL_ID));
@@ -199,16 +254,19 @@ read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
 		stream->columns = DatumGetJsonbPCopy(value);
 	on_error = text_column(tuple, desc, COL_ON_ERROR);
 	stream->on_error = strcmp(on_error, "stop") == 0 ? US_ON_ERROR_STOP : US_ON_ERROR_DEAD_LETTER;
-	pfree(on_error);
-	stream->workers = DatumGetInt32(notnull_column(tuple, desc, COL_WORKERS));
-	us_parse_stream_options(DatumGetJsonbP(notnull_column(tuple, desc, COL_OPTIONS)),
-							&stream->options);
+	workers = DatumGetInt32(notnull_column(tuple, desc, COL_WORKERS));
+	stream->workers = Min(Max(workers, 1), US_MAX_WORKERS);
 	stream->timezone = text_column(tuple, desc, COL_TIMEZONE);
 	stream->paused = DatumGetBool(notnull_column(tuple, desc, COL_PAUSED));
 	stream->stop_reason = text_column(tuple, desc, COL_STOP_REASON);
 	stream->home = text_column(tuple, desc, COL_HOME);
 	stream->config_version = DatumGetInt32(notnull_column(tuple, desc, COL_CONFIG_VERSION));
 	stream->partitions = DatumGetInt32(notnull_column(tuple, desc, COL_PARTITIONS));
+	stream->misfit = read_options(stream,
+								  DatumGetJsonbP(notnull_column(tuple, desc, COL_OPTIONS)));
+	if (stream->misfit == NULL)
+		stream->misfit = find_misfit(stream, on_error, workers);
+	pfree(on_error);
 }
 
 /* the streams that a query gives, in the caller's memory context */

@@ -52,11 +52,32 @@ extern Oid	us_catalog_owner(const char *owner, Oid owner_oid, const char *home);
  */
 extern bool us_catalog_sees(Oid reader, Oid owner);
 
+/* what becomes of a position that the topic does not hold (any more) */
+typedef enum UsOffsetReset
+{
+	US_RESET_STOP,
+	US_RESET_EARLIEST,
+	US_RESET_LATEST
+} UsOffsetReset;
+
+/* what becomes of a message without a value */
+typedef enum UsTombstone
+{
+	US_TOMBSTONE_IGNORE,		/* counted as skipped */
+	US_TOMBSTONE_DEAD_LETTER
+} UsTombstone;
+
 /* options of a stream, all set */
 typedef struct UsStreamOptions
 {
 	int			batch_rows;		/* messages at most in a batch, 1 .. 1,000,000 */
-	int64		batch_bytes;	/* bytes of values at most in a batch, 1 kB .. 1 GB */
+	int			batch_bytes;	/* bytes of values at most in a batch, 1 kB .. 1 GB */
+	int			metadata_refresh_s; /* seconds between two looks at the topic, 1 .. a day */
+	UsOffsetReset on_offset_out_of_range;
+	int			max_dead_letters_per_minute;	/* -1 = no limit */
+	UsTombstone tombstone;
+	bool		refuse_unknown_fields;	/* a field that no column takes is an error */
+	bool		notify;			/* NOTIFY with each batch that wrote rows */
 } UsStreamOptions;
 
 typedef enum UsOnError
@@ -81,8 +102,9 @@ typedef struct UsStream
 	char	   *mode;
 	Jsonb	   *columns;
 	UsOnError	on_error;
-	int			workers;
+	int			workers;		/* 1 .. US_MAX_WORKERS, whatever the row holds */
 	UsStreamOptions options;
+	char	   *misfit;			/* what in the row this version cannot follow; NULL = nothing */
 	char	   *timezone;		/* of the creator */
 	bool		paused;
 	char	   *stop_reason;	/* set: a person must look; resume_stream clears it */
@@ -101,7 +123,7 @@ extern UsStream *us_catalog_stream_by_name(const char *name);
 /*
  * us_stream_problem -- why a stream cannot run, apart from being paused
  *
- * Looks at home, stop_reason, owner (exists, LOGIN, CONNECT), server (exists,
+ * Looks at home, misfit, stop_reason, owner (exists, LOGIN, CONNECT), server (exists,
  * USAGE) and target (exists).
  * Returns: NULL when nothing is wrong, else a sentence for last_error that
  *          also says which call continues; palloc'd
@@ -116,6 +138,17 @@ extern char *us_stream_problem(const UsStream *stream);
  *          that is not built yet; 22023 a value out of range
  */
 extern void us_parse_stream_options(Jsonb *options, UsStreamOptions *result);
+
+/*
+ * us_read_stream_options -- the same for options of a stored definition
+ *
+ * Out:     option  the wrong one; NULL when it is not about one
+ * Returns: NULL, or what is wrong, palloc'd; then the wrong option and those
+ *          after it have their defaults
+ * Errors:  none raised for what options hold
+ */
+extern char *us_read_stream_options(Jsonb *options, UsStreamOptions *result,
+									const char **option);
 
 /*
  * us_check_target -- whether a relation can be the target of a stream

@@ -3,33 +3,88 @@
  *    options of a stream, from jsonb -> UsStreamOptions
  *
  * Used where a stream is defined and wherever a definition is read, so what
- * is stored is what was checked.
+ * is stored is what was checked.  A definition that is read may still hold
+ * anything (an editor, a newer version): then it is told, not raised, because
+ * the supervisor reads all of them.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "extension/catalog.h"
 #include "extension/options.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/numeric.h"
 #include "utils/varlena.h"
 
+#define MAX_WORD_LENGTH		64	/* bytes compared; every word of ours is shorter */
+#define DEFAULT_BATCH_ROWS	10000
+#define DEFAULT_BATCH_BYTES	(16 * 1024 * 1024)
+#define DEFAULT_REFRESH_S	60
+#define SECONDS_PER_DAY		(24 * 60 * 60)
+
+typedef enum OptionKind
+{
+	OPTION_NUMBER,				/* whole, with a unit when there are flags */
+	OPTION_WORD,				/* the field gets the word's place in the list */
+	OPTION_FLAG,				/* true or false; with a list: its second word means true */
+	OPTION_LATER				/* not built yet */
+} OptionKind;
+
+typedef struct OptionRule
+{
+	const char *name;
+	OptionKind	kind;
+	size_t		field;			/* in UsStreamOptions: int, enum or bool by kind */
+	int			flags;			/* GUC_UNIT_*; 0 = a plain number */
+	int			min;
+	int			max;
+	const char *const *words;	/* NULL-terminated, in the order of the enum */
+	const char *hint;
+} OptionRule;
+
+static const char *const reset_words[] = {"stop", "earliest", "latest", NULL};
+static const char *const tombstone_words[] = {"ignore", "dead_letter", NULL};
+static const char *const unknown_field_words[] = {"ignore", "dead_letter", NULL};
+
+#define FIELD(name)		offsetof(UsStreamOptions, name)
+
 /* all that a stream can be given, in the order of the documentation */
-static const char *const option_names[] = {
-	"batch_rows", "batch_bytes", "metadata_refresh", "on_offset_out_of_range",
-	"max_dead_letters_per_minute", "filter", "tombstone", "on_conflict",
-	"unknown_fields", "explode", "notify", NULL
+static const OptionRule rules[] = {
+	{"batch_rows", OPTION_NUMBER, FIELD(batch_rows), 0, 1, 1000000, NULL,
+	"Give a number of messages, such as 10000."},
+	{"batch_bytes", OPTION_NUMBER, FIELD(batch_bytes), GUC_UNIT_BYTE, 1024, 1024 * 1024 * 1024, NULL,
+	"Give a number of bytes, or a text such as \"16MB\"."},
+	{"metadata_refresh", OPTION_NUMBER, FIELD(metadata_refresh_s), GUC_UNIT_S, 1, SECONDS_PER_DAY, NULL,
+	"Give a number of seconds, or a text such as \"5min\"."},
+	{"on_offset_out_of_range", OPTION_WORD, FIELD(on_offset_out_of_range), 0, 0, 0, reset_words,
+	"It can be stop, earliest or latest."},
+	{"max_dead_letters_per_minute", OPTION_NUMBER, FIELD(max_dead_letters_per_minute), 0, 0, INT_MAX, NULL,
+	"Give a number of messages, such as 100."},
+	{"filter", OPTION_LATER, 0, 0, 0, 0, NULL, NULL},
+	{"tombstone", OPTION_WORD, FIELD(tombstone), 0, 0, 0, tombstone_words,
+	"It can be ignore or dead_letter."},
+	{"on_conflict", OPTION_LATER, 0, 0, 0, 0, NULL, NULL},
+	{"unknown_fields", OPTION_FLAG, FIELD(refuse_unknown_fields), 0, 0, 0, unknown_field_words,
+	"It can be ignore or dead_letter."},
+	{"explode", OPTION_LATER, 0, 0, 0, 0, NULL, NULL},
+	{"notify", OPTION_FLAG, FIELD(notify), 0, 0, 0, NULL,
+	"Give true or false."},
 };
 
-#define MAX_WORD_LENGTH		64	/* bytes compared; every word of ours is shorter */
-#define MIN_BATCH_ROWS		1
-#define MAX_BATCH_ROWS		1000000
-#define DEFAULT_BATCH_ROWS	10000
-#define MIN_BATCH_BYTES		1024
-#define MAX_BATCH_BYTES		(1024 * 1024 * 1024)
-#define DEFAULT_BATCH_BYTES	(16 * 1024 * 1024)
+/* what is wrong with options: the parts of an error, NULL where there is none */
+typedef struct OptionError
+{
+	int			sqlerrcode;		/* 0 = nothing is wrong */
+	const char *option;			/* the last one looked at */
+	const char *message;
+	const char *detail;
+	const char *hint;
+} OptionError;
 
 const char *
 us_nearest_word(const char *wrong, const char *const *words)
@@ -54,123 +109,233 @@ us_nearest_word(const char *wrong, const char *const *words)
 }
 
 static void
-unknown_option(const char *name)
+refuse(OptionError *error, int sqlerrcode, const char *message, const char *detail,
+	   const char *hint)
 {
-	const char *nearest = us_nearest_word(name, option_names);
-
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-			 errmsg("invalid option \"%s\"", name),
-			 nearest != NULL ?
-			 errhint("Perhaps you meant the option \"%s\".", nearest) :
-			 errhint("Options of a stream are batch_rows and batch_bytes.")));
+	error->sqlerrcode = sqlerrcode;
+	error->message = message;
+	error->detail = detail;
+	error->hint = hint;
 }
 
-static bool
-is_option(const char *name)
+static const OptionRule *
+find_rule(const char *name)
 {
-	for (int i = 0; option_names[i] != NULL; i++)
-		if (strcmp(option_names[i], name) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < lengthof(rules); i++)
+		if (strcmp(rules[i].name, name) == 0)
+			return &rules[i];
+	return NULL;
 }
 
-/* the text of a number or string; for anything else an error */
+/* "a, b and c": the options that can be set */
 static char *
-scalar_text(const char *name, const JsonbValue *value)
+list_options(void)
 {
-	if (value->type == jbvNumeric)
-		return DatumGetCString(DirectFunctionCall1(numeric_out,
-												   NumericGetDatum(value->val.numeric)));
-	if (value->type == jbvString)
-		return pnstrdup(value->val.string.val, value->val.string.len);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for option \"%s\"", name),
-			 errdetail("The value is neither a number nor a string.")));
-}
+	StringInfoData list;
+	const char *last = NULL;
 
-/* a whole number, with a unit when flags name one (PostgreSQL's own rules) */
-static int
-number_option(const char *name, const JsonbValue *value, int flags,
-			  int min, int max, const char *hint)
-{
-	char	   *text = scalar_text(name, value);
-	bool		is_integer = text[strspn(text, "+-0123456789")] == '\0';
-	const char *unit_hint = NULL;
-	int			result;
-
-	/* parse_int rounds; only with a unit does a fraction make sense */
-	if ((flags == 0 || value->type == jbvNumeric) && !is_integer)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for option \"%s\": \"%s\"", name, text),
-				 errdetail("The value is not a whole number."),
-				 errhint("%s", hint)));
-	if (!parse_int(text, &result, flags, &unit_hint))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for option \"%s\": \"%s\"", name, text),
-				 errhint("%s", unit_hint != NULL ? _(unit_hint) : hint)));
-	if (result < min || result > max)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for option \"%s\": \"%s\"", name, text),
-				 errdetail("The value is outside the range %d .. %d.", min, max),
-				 errhint("%s", hint)));
-	return result;
+	initStringInfo(&list);
+	for (size_t i = 0; i < lengthof(rules); i++)
+	{
+		if (rules[i].kind == OPTION_LATER)
+			continue;
+		if (last != NULL)
+			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", last);
+		last = rules[i].name;
+	}
+	appendStringInfo(&list, " and %s", last);
+	return list.data;
 }
 
 static void
-take_option(const char *name, const JsonbValue *value, UsStreamOptions *result)
+refuse_unknown(const char *name, OptionError *error)
 {
-	if (!is_option(name))
-		unknown_option(name);
+	const char *names[lengthof(rules) + 1];
+	const char *nearest;
 
-	if (strcmp(name, "batch_rows") == 0)
-	{
-		if (value->type != jbvNull)
-			result->batch_rows = number_option(name, value, 0, MIN_BATCH_ROWS, MAX_BATCH_ROWS,
-											   "Give a number of messages, such as 10000.");
-	}
-	else if (strcmp(name, "batch_bytes") == 0)
-	{
-		if (value->type != jbvNull)
-			result->batch_bytes = number_option(name, value, GUC_UNIT_BYTE,
-												MIN_BATCH_BYTES, MAX_BATCH_BYTES,
-												"Give a number of bytes, or a text such as \"16MB\".");
-	}
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("option \"%s\" is not supported yet", name),
-				 errhint("Leave it out; batch_rows and batch_bytes can be set.")));
+	for (size_t i = 0; i < lengthof(rules); i++)
+		names[i] = rules[i].name;
+	names[lengthof(rules)] = NULL;
+	nearest = us_nearest_word(name, names);
+	refuse(error, ERRCODE_FDW_INVALID_OPTION_NAME, psprintf("invalid option \"%s\"", name), NULL,
+		   nearest != NULL ? psprintf("Perhaps you meant the option \"%s\".", nearest) :
+		   psprintf("Options of a stream are %s.", list_options()));
 }
 
-void
-us_parse_stream_options(Jsonb *options, UsStreamOptions *result)
+static void
+refuse_value(const OptionRule *rule, const char *text, const char *detail, const char *hint,
+			 OptionError *error)
+{
+	refuse(error, ERRCODE_INVALID_PARAMETER_VALUE,
+		   text == NULL ? psprintf("invalid value for option \"%s\"", rule->name) :
+		   psprintf("invalid value for option \"%s\": \"%s\"", rule->name, text),
+		   detail, hint);
+}
+
+/* the text of a number, string or boolean; NULL for anything else */
+static char *
+scalar_text(const JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvNumeric:
+			return DatumGetCString(DirectFunctionCall1(numeric_out,
+													   NumericGetDatum(value->val.numeric)));
+		case jbvString:
+			return pnstrdup(value->val.string.val, value->val.string.len);
+		case jbvBool:
+			return pstrdup(value->val.boolean ? "true" : "false");
+		default:
+			return NULL;
+	}
+}
+
+/* a whole number, with a unit when the rule names one (PostgreSQL's own rules) */
+static void
+take_number(const OptionRule *rule, const JsonbValue *value, const char *text, int *result,
+			OptionError *error)
+{
+	bool		is_integer = text[strspn(text, "+-0123456789")] == '\0';
+	const char *unit_hint = NULL;
+	int			number;
+
+	/* parse_int rounds; only with a unit does a fraction make sense */
+	if ((rule->flags == 0 || value->type == jbvNumeric) && !is_integer)
+		refuse_value(rule, text, "The value is not a whole number.", rule->hint, error);
+	else if (!parse_int(text, &number, rule->flags, &unit_hint))
+		refuse_value(rule, text, NULL, unit_hint != NULL ? _(unit_hint) : rule->hint, error);
+	else if (number < rule->min || number > rule->max)
+		refuse_value(rule, text, psprintf("The value is outside the range %d .. %d%s.",
+										  rule->min, rule->max,
+										  rule->flags == GUC_UNIT_S ? " seconds" : ""),
+					 rule->hint, error);
+	else
+		*result = number;
+}
+
+/* the place of a word in the rule's list; -1 when it is not one of them */
+static int
+find_word(const OptionRule *rule, const char *text)
+{
+	for (int i = 0; rule->words[i] != NULL; i++)
+		if (strcmp(rule->words[i], text) == 0)
+			return i;
+	return -1;
+}
+
+static void
+refuse_word(const OptionRule *rule, const char *text, OptionError *error)
+{
+	const char *nearest = us_nearest_word(text, rule->words);
+	bool		is_delete = rule->words == tombstone_words && strcmp(text, "delete") == 0;
+
+	refuse_value(rule, text,
+				 is_delete ? "In mode append no message removes a row." : NULL,
+				 nearest != NULL ? psprintf("Perhaps you meant \"%s\".", nearest) : rule->hint,
+				 error);
+}
+
+static void
+take_option(const char *name, const JsonbValue *value, UsStreamOptions *result, OptionError *error)
+{
+	const OptionRule *rule = find_rule(name);
+	char	   *text;
+	void	   *field;
+	int			place;
+
+	error->option = name;
+	if (rule == NULL)
+	{
+		refuse_unknown(name, error);
+		return;
+	}
+	if (rule->kind == OPTION_LATER)
+	{
+		refuse(error, ERRCODE_FEATURE_NOT_SUPPORTED,
+			   psprintf("option \"%s\" is not supported yet", name), NULL,
+			   psprintf("Leave it out; %s can be set.", list_options()));
+		return;
+	}
+	if (value->type == jbvNull)
+		return;
+	text = scalar_text(value);
+	if (text == NULL || (rule->kind == OPTION_NUMBER && value->type == jbvBool))
+	{
+		refuse_value(rule, NULL, rule->kind == OPTION_NUMBER ?
+					 "The value is neither a number nor a string." :
+					 "The value is an array or an object.", rule->hint, error);
+		return;
+	}
+
+	field = (char *) result + rule->field;
+	place = rule->words != NULL ? find_word(rule, text) : 0;
+	if (rule->kind == OPTION_NUMBER)
+		take_number(rule, value, text, field, error);
+	else if (place < 0)
+		refuse_word(rule, text, error);
+	else if (rule->kind == OPTION_WORD)
+		*(int *) field = place;
+	else if (rule->words != NULL)
+		*(bool *) field = place == 1;
+	else if (value->type == jbvNumeric || !parse_bool(text, field))
+		refuse_value(rule, text, "The value is not a boolean.", rule->hint, error);
+}
+
+/* takes all that are right; error holds the first that is not */
+static void
+take_options(Jsonb *options, UsStreamOptions *result, OptionError *error)
 {
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue	item;
 	char	   *name = NULL;
 
+	memset(result, 0, sizeof(*result));
 	result->batch_rows = DEFAULT_BATCH_ROWS;
 	result->batch_bytes = DEFAULT_BATCH_BYTES;
+	result->metadata_refresh_s = DEFAULT_REFRESH_S;
+	result->max_dead_letters_per_minute = -1;
+	memset(error, 0, sizeof(*error));
 	if (options == NULL)
 		return;
 	if (!JB_ROOT_IS_OBJECT(options))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("options must be a JSON object"),
-				 errhint("Write them as '{\"batch_rows\": 10000}'.")));
+	{
+		refuse(error, ERRCODE_INVALID_PARAMETER_VALUE, "options must be a JSON object", NULL,
+			   "Write them as '{\"batch_rows\": 10000}'.");
+		return;
+	}
 
 	it = JsonbIteratorInit(&options->root);
-	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+	while (error->sqlerrcode == 0 &&
+		   (token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
 			name = pnstrdup(item.val.string.val, item.val.string.len);
 		else if (token == WJB_VALUE)
-			take_option(name, &item, result);
+			take_option(name, &item, result, error);
 	}
+}
+
+void
+us_parse_stream_options(Jsonb *options, UsStreamOptions *result)
+{
+	OptionError error;
+
+	take_options(options, result, &error);
+	if (error.sqlerrcode != 0)
+		ereport(ERROR,
+				(errcode(error.sqlerrcode),
+				 errmsg_internal("%s", error.message),
+				 error.detail != NULL ? errdetail_internal("%s", error.detail) : 0,
+				 error.hint != NULL ? errhint("%s", error.hint) : 0));
+}
+
+char *
+us_read_stream_options(Jsonb *options, UsStreamOptions *result, const char **option)
+{
+	OptionError error;
+
+	take_options(options, result, &error);
+	*option = error.option;
+	return error.sqlerrcode != 0 ? pstrdup(error.message) : NULL;
 }

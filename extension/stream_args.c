@@ -15,8 +15,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#define MAX_WORKERS			64
-
 /* positions in the signature of create_stream */
 enum
 {
@@ -95,6 +93,17 @@ check_word(const char *word, const Words *words)
 			 errhint("%s", words->hint)));
 }
 
+bool
+us_stream_word_is_known(const char *argument, const char *word)
+{
+	const Words *const all[] = {&format_words, &mode_words, &on_error_words};
+
+	for (size_t i = 0; i < lengthof(all); i++)
+		if (strcmp(all[i]->argument, argument) == 0)
+			return is_listed(word, all[i]->now);
+	return false;
+}
+
 /* positions of other kinds are known words of this argument, but come later */
 static void
 check_start_at(const char *start_at)
@@ -155,11 +164,11 @@ us_stream_args_read(FunctionCallInfo fcinfo, UsStreamArgs *args)
 	refuse_later_arguments(fcinfo);
 	check_start_at(args->start_at);
 	check_word(args->on_error, &on_error_words);
-	if (args->workers < 1 || args->workers > MAX_WORKERS)
+	if (args->workers < 1 || args->workers > US_MAX_WORKERS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid number of workers: %d", args->workers),
-				 errhint("A stream can have 1 to %d workers.", MAX_WORKERS)));
+				 errhint("A stream can have 1 to %d workers.", US_MAX_WORKERS)));
 	us_parse_stream_options(args->options, &ignored);
 }
 

@@ -9,6 +9,8 @@
 #include "fmgr.h"
 #include "utils/jsonb.h"
 
+#define US_MAX_WORKERS		64	/* of one stream */
+
 /* palloc'd; all set but where NULL is said to mean something */
 typedef struct UsStreamArgs
 {
@@ -34,6 +36,9 @@ typedef struct UsStreamArgs
  *          nothing; 0A000 one that is not built yet (all with a hint)
  */
 extern void us_stream_args_read(FunctionCallInfo fcinfo, UsStreamArgs *args);
+
+/* whether format, mode or on_error can have this value now */
+extern bool us_stream_word_is_known(const char *argument, const char *word);
 
 /* argument number 0, a stream's name, of the other functions; 22004 when null */
 extern char *us_stream_name_arg(FunctionCallInfo fcinfo);

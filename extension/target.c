@@ -201,6 +201,8 @@ us_stream_problem(const UsStream *stream)
 
 	if (strcmp(stream->home, us_home()) != 0)
 		return pstrdup("definition comes from another database; userstream.adopt() continues from the restored positions");
+	if (stream->misfit != NULL)
+		return pstrdup(stream->misfit);
 	if (stream->stop_reason != NULL && strstr(stream->stop_reason, "userstream.") != NULL)
 		return pstrdup(stream->stop_reason);
 	if (stream->stop_reason != NULL)

@@ -152,6 +152,19 @@ map_safely(UsRun *run, UsMap *map, const UsMessage *message, TupleTableSlot *slo
 	return mapped;
 }
 
+/* what there is to say of a tombstone where none may come */
+static ErrorData *
+tombstone_error(UsRun *run)
+{
+	ErrorData  *edata = MemoryContextAllocZero(run->batch->context, sizeof(ErrorData));
+
+	edata->elevel = ERROR;
+	edata->sqlerrcode = ERRCODE_NULL_VALUE_NOT_ALLOWED;
+	edata->message = "message has no value";
+	edata->detail = "Option \"tombstone\" of the stream is \"dead_letter\".";
+	return edata;
+}
+
 /* fill the slots, as far as that can be done without a subtransaction */
 static void
 map_messages(Window *window, int to)
@@ -179,7 +192,11 @@ map_messages(Window *window, int to)
 			case US_MAP_DONE:
 				break;
 			case US_MAP_SKIP:
-				partition->progress.skipped++;
+				if (message->value == NULL &&
+					batch->stream->options.tombstone == US_TOMBSTONE_DEAD_LETTER)
+					settle_bad_message(run, message, tombstone_error(run), NULL);
+				else
+					partition->progress.skipped++;
 				is_row = false;
 				break;
 			case US_MAP_SLOW_SAFE:
