@@ -10,15 +10,35 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/trigger.h"
-#include "nodes/parsenodes.h"
+#include "extension/compat.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "worker/batch_internal.h"
+#include "worker/batch.h"
 #include "worker/fault.h"
 #include "worker/incident.h"
 #include "worker/session.h"
+#include "worker/window.h"
+
+/* where in the transaction an error came from */
+typedef enum UsBatchPhase
+{
+	US_PHASE_POSITION,			/* our own tables */
+	US_PHASE_TARGET,			/* opening and closing the target */
+	US_PHASE_ROWS,
+	US_PHASE_RESULTS,			/* our own tables */
+	US_PHASE_COMMIT
+} UsBatchPhase;
+
+/* one attempt; lives in the batch's context */
+typedef struct UsAttempt
+{
+	UsRun		run;			/* first, so that one is the other */
+	UsBatch    *batch;
+	UsBatchPhase phase;
+	int			taken;			/* messages that this attempt takes */
+	bool		again;			/* a stop_at was set: this attempt is void */
+} UsAttempt;
 
 UsBatch *
 us_batch_create(const UsStream *stream, UsSink *sink, const UsPosition *positions, int npositions)
@@ -75,17 +95,71 @@ us_batch_is_due(const UsBatch *batch)
 	return false;
 }
 
-bool
-us_batch_takes(const UsPartition *partition, const UsMessage *message)
+static UsPartition *
+partition_of(const UsRun *run, const UsMessage *message)
 {
+	return us_batch_partition(((const UsAttempt *) run)->batch, message->partition);
+}
+
+/* whether a message comes before the place where its partition stops */
+static bool
+takes(const UsRun *run, const UsMessage *message)
+{
+	const UsPartition *partition = partition_of(run, message);
+
 	return partition->stop_at < 0 || message->offset < partition->stop_at;
 }
 
+static void
+count_applied(UsRun *run, const UsMessage *message, int rows)
+{
+	UsProgress *progress = &partition_of(run, message)->progress;
+
+	progress->messages_applied++;
+	progress->rows_written += rows;
+}
+
+static void
+count_skipped(UsRun *run, const UsMessage *message)
+{
+	partition_of(run, message)->progress.skipped++;
+}
+
+/*
+ * on_error stop: the partition is to end before this message.  What was done
+ * in this attempt may come after it, so the attempt is void.
+ */
+pg_noreturn static void
+stop_partition(UsAttempt *attempt, UsPartition *partition, const UsMessage *message,
+			   const ErrorData *edata)
+{
+	partition->stop_at = message->offset;
+	snprintf(partition->stop_text, sizeof(partition->stop_text),
+			 "message at offset " INT64_FORMAT " of partition %d: %s",
+			 message->offset, message->partition, edata->message);
+	attempt->again = true;
+	ereport(ERROR,
+			(errcode(edata->sqlerrcode),
+			 errmsg_internal("%s", partition->stop_text)));
+}
+
+static void
+count_rejected(UsRun *run, const UsMessage *message, const ErrorData *edata)
+{
+	UsPartition *partition = partition_of(run, message);
+
+	if (run->stream->on_error == US_ON_ERROR_STOP)
+		stop_partition((UsAttempt *) run, partition, message, edata);
+	partition->progress.dead_letters++;
+}
+
+static const UsRunCalls batch_calls = {takes, count_applied, count_skipped, count_rejected};
+
 /* what the messages and end-of-partition events move, before any row is looked at */
 static void
-begin_progress(UsRun *run)
+begin_progress(UsAttempt *attempt)
 {
-	UsBatch    *batch = run->batch;
+	UsBatch    *batch = attempt->batch;
 
 	for (int i = 0; i < batch->npartitions; i++)
 	{
@@ -103,9 +177,9 @@ begin_progress(UsRun *run)
 		UsProgress *progress = &partition->progress;
 		TimestampTz at;
 
-		if (!us_batch_takes(partition, message))
+		if (!takes(&attempt->run, message))
 			continue;
-		run->taken++;
+		attempt->taken++;
 		progress->messages_read++;
 		progress->next_offset = Max(progress->next_offset, message->offset + 1);
 		if (us_message_time(message, &at))
@@ -127,11 +201,11 @@ begin_progress(UsRun *run)
 }
 
 static void
-advance_positions(UsRun *run)
+advance_positions(UsAttempt *attempt)
 {
-	UsBatch    *batch = run->batch;
+	UsBatch    *batch = attempt->batch;
 
-	run->phase = US_PHASE_POSITION;
+	attempt->phase = US_PHASE_POSITION;
 	for (int i = 0; i < batch->npartitions; i++)
 	{
 		const UsPartition *partition = &batch->partitions[i];
@@ -141,56 +215,36 @@ advance_positions(UsRun *run)
 	}
 }
 
-/* a deferred constraint is one message's fault too, so none is deferred */
 static void
-set_constraints_immediate(void)
+write_rows(UsAttempt *attempt)
 {
-	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
+	UsBatch    *batch = attempt->batch;
 
-	statement->constraints = NIL;
-	statement->deferred = false;
-	AfterTriggerSetState(statement);
-}
-
-static void
-write_rows(UsRun *run)
-{
-	UsBatch    *batch = run->batch;
-
-	if (run->taken == 0)
+	if (attempt->taken == 0)
 		return;
 
-	run->phase = US_PHASE_TARGET;
+	attempt->phase = US_PHASE_TARGET;
 	us_sink_begin(batch->sink);
-	set_constraints_immediate();
+	us_session_constraints_immediate();
 
-	run->phase = US_PHASE_ROWS;
+	attempt->phase = US_PHASE_ROWS;
 	for (int from = 0; from < batch->nmessages; from += US_SINK_WINDOW)
-		us_window_write(run, from, Min(from + US_SINK_WINDOW, batch->nmessages));
+		us_window_write(&attempt->run, batch->messages + from,
+						Min(US_SINK_WINDOW, batch->nmessages - from));
 
-	run->phase = US_PHASE_TARGET;
+	attempt->phase = US_PHASE_TARGET;
 	us_sink_end(batch->sink);
 }
 
-/*
- * Every message of a large batch failed, and not for reasons that lie in
- * data: then it is the definition that is wrong, not the messages.
- */
 static void
-check_suspects(const UsRun *run)
+store_results(UsAttempt *attempt)
 {
-	if (run->taken >= US_FAULT_SUSPECT_BATCH && run->suspects == run->taken)
-		ReThrowError(run->first_suspect);
-}
-
-static void
-store_results(UsRun *run)
-{
-	UsBatch    *batch = run->batch;
+	UsBatch    *batch = attempt->batch;
+	const UsRun *run = &attempt->run;
 	const UsStream *stream = batch->stream;
 	int64		settled = 0;
 
-	run->phase = US_PHASE_RESULTS;
+	attempt->phase = US_PHASE_RESULTS;
 	us_dead_letter_store(stream, run->letters, run->nletters);
 
 	for (int i = 0; i < batch->npartitions; i++)
@@ -207,38 +261,38 @@ store_results(UsRun *run)
 						   "Mend the cause or seek past the message, then call userstream.resume_stream.");
 	}
 
-	if (settled != run->taken)
-		elog(ERROR, "batch took %d messages but settled " INT64_FORMAT, run->taken, settled);
+	if (settled != attempt->taken)
+		elog(ERROR, "batch took %d messages but settled " INT64_FORMAT, attempt->taken, settled);
 }
 
 static void
-run_transaction(UsRun *run)
+run_transaction(UsAttempt *attempt)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	us_session_apply(run->batch->stream->timezone);
+	us_session_apply(attempt->batch->stream->timezone);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(run->batch->context);
+	MemoryContextSwitchTo(attempt->batch->context);
 
-	begin_progress(run);
-	advance_positions(run);
-	write_rows(run);
-	check_suspects(run);
-	store_results(run);
+	begin_progress(attempt);
+	advance_positions(attempt);
+	write_rows(attempt);
+	us_run_check_suspects(&attempt->run, attempt->taken);
+	store_results(attempt);
 
-	run->phase = US_PHASE_COMMIT;
+	attempt->phase = US_PHASE_COMMIT;
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
 
 /* what the committed transaction means for memory */
 static void
-finish(UsRun *run)
+finish(UsAttempt *attempt)
 {
-	UsBatch    *batch = run->batch;
+	UsBatch    *batch = attempt->batch;
 
 	batch->rows_written = 0;
-	batch->dead_letters = run->nletters;
+	batch->dead_letters = attempt->run.nletters;
 	for (int i = 0; i < batch->npartitions; i++)
 	{
 		UsPartition *partition = &batch->partitions[i];
@@ -253,12 +307,12 @@ finish(UsRun *run)
 }
 
 static UsBatchOutcome
-judge(const UsRun *run, const ErrorData *edata)
+judge(const UsAttempt *attempt, const ErrorData *edata)
 {
 	const char *sqlstate = unpack_sql_state(edata->sqlerrcode);
-	bool		ours = run->phase == US_PHASE_POSITION || run->phase == US_PHASE_RESULTS;
+	bool		ours = attempt->phase == US_PHASE_POSITION || attempt->phase == US_PHASE_RESULTS;
 
-	if (run->phase == US_PHASE_POSITION &&
+	if (attempt->phase == US_PHASE_POSITION &&
 		edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
 		return US_BATCH_LOST;
 
@@ -282,22 +336,26 @@ describe(const ErrorData *edata, UsBatchError *error)
 
 /* one attempt; *again: a partition was told to stop earlier, so run once more without it */
 static UsBatchOutcome
-attempt(UsBatch *batch, UsBatchError *error, bool *again)
+run_attempt(UsBatch *batch, UsBatchError *error, bool *again)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	UsRun	   *run;
+	UsAttempt  *attempt;
 	volatile UsBatchOutcome outcome = US_BATCH_COMMITTED;
 
 	MemoryContextReset(batch->context);
-	batch->row_context = AllocSetContextCreate(batch->context, "batch rows",
-											   ALLOCSET_DEFAULT_SIZES);
-	run = MemoryContextAllocZero(batch->context, sizeof(UsRun));
-	run->batch = batch;
+	attempt = MemoryContextAllocZero(batch->context, sizeof(UsAttempt));
+	attempt->batch = batch;
+	attempt->run.stream = batch->stream;
+	attempt->run.sink = batch->sink;
+	attempt->run.calls = &batch_calls;
+	attempt->run.context = batch->context;
+	attempt->run.row_context = AllocSetContextCreate(batch->context, "batch rows",
+													 ALLOCSET_DEFAULT_SIZES);
 	*again = false;
 
 	PG_TRY();
 	{
-		run_transaction(run);
+		run_transaction(attempt);
 	}
 	PG_CATCH();
 	{
@@ -309,14 +367,14 @@ attempt(UsBatch *batch, UsBatchError *error, bool *again)
 		AbortCurrentTransaction();
 		us_sink_reset(batch->sink);
 		describe(edata, error);
-		*again = run->again;
-		outcome = judge(run, edata);
+		*again = attempt->again;
+		outcome = judge(attempt, edata);
 	}
 	PG_END_TRY();
 
 	MemoryContextSwitchTo(caller);
 	if (outcome == US_BATCH_COMMITTED)
-		finish(run);
+		finish(attempt);
 	return outcome;
 }
 
@@ -328,7 +386,7 @@ us_batch_run(UsBatch *batch, UsBatchError *error)
 
 	do
 	{
-		outcome = attempt(batch, error, &again);
+		outcome = run_attempt(batch, error, &again);
 	} while (again);
 
 	if (outcome == US_BATCH_COMMITTED)

@@ -38,7 +38,6 @@ typedef struct UsBatch
 	UsMessage  *messages;		/* as they came */
 	int64		bytes;			/* of their values */
 	MemoryContext context;		/* reset before each attempt */
-	MemoryContext row_context;	/* values of a window of rows; child of context */
 
 	/* after a commit */
 	uint64		rows_written;

@@ -2,15 +2,35 @@
  * worker/session.c
  *    the settings under which a stream's messages become rows
  *
- * Runs in stream workers, at the start of each batch.  One message must give
- * the same row whoever the owner is and whatever ran before it.
+ * Runs in stream workers, at the start of each batch, and in the backends of
+ * those who retry dead letters.  One message must give the same row whoever
+ * the owner is, whoever retries it, and whatever ran before it.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "commands/trigger.h"
+#include "nodes/parsenodes.h"
 #include "utils/guc.h"
 #include "worker/session.h"
+
+/* what a row depends on */
+static const char *const row_settings[][2] = {
+	{"search_path", "pg_catalog, pg_temp"},
+	{"datestyle", "ISO, MDY"},
+	{"intervalstyle", "postgres"},
+	{"row_security", "on"},
+	{"session_replication_role", "origin"}
+};
+
+/* how long a worker waits */
+static const char *const worker_settings[][2] = {
+	{"statement_timeout", "0"},
+	{"idle_in_transaction_session_timeout", "0"},
+	{"idle_session_timeout", "0"},
+	{"lock_timeout", "1s"}
+};
 
 static void
 apply(const char *name, const char *value)
@@ -24,20 +44,10 @@ apply(const char *name, const char *value)
 void
 us_session_apply(const char *timezone)
 {
-	static const char *const settings[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"datestyle", "ISO, MDY"},
-		{"intervalstyle", "postgres"},
-		{"row_security", "on"},
-		{"session_replication_role", "origin"},
-		{"statement_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"idle_session_timeout", "0"},
-		{"lock_timeout", "1s"}
-	};
-
-	for (size_t i = 0; i < lengthof(settings); i++)
-		apply(settings[i][0], settings[i][1]);
+	for (size_t i = 0; i < lengthof(row_settings); i++)
+		apply(row_settings[i][0], row_settings[i][1]);
+	for (size_t i = 0; i < lengthof(worker_settings); i++)
+		apply(worker_settings[i][0], worker_settings[i][1]);
 	apply("TimeZone", timezone);
 	if (GetConfigOption("transaction_timeout", true, false) != NULL)
 		apply("transaction_timeout", "0");	/* since 17 */
@@ -46,4 +56,38 @@ us_session_apply(const char *timezone)
 	XactIsoLevel = XACT_READ_COMMITTED;
 	XactReadOnly = false;
 	XactDeferrable = false;
+}
+
+static void
+borrow(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+int
+us_session_borrow(const char *timezone)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	for (size_t i = 0; i < lengthof(row_settings); i++)
+		borrow(row_settings[i][0], row_settings[i][1]);
+	borrow("TimeZone", timezone);
+	return nest_level;
+}
+
+void
+us_session_give_back(int nest_level)
+{
+	AtEOXact_GUC(false, nest_level);
+}
+
+void
+us_session_constraints_immediate(void)
+{
+	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
+
+	statement->constraints = NIL;
+	statement->deferred = false;
+	AfterTriggerSetState(statement);
 }

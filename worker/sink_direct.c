@@ -2,7 +2,7 @@
  * worker/sink_direct.c
  *    rows -> a plain heap table, by table_multi_insert
  *
- * Runs in stream workers, inside the subtransaction of a chunk of rows.  It
+ * Runs as sink_table.c does, inside the subtransaction of a chunk of rows.  It
  * does what COPY does for a table that has nothing for the executor to do:
  * constraints, heap, indexes.  Whatever is not plain goes by sink_query.c.
  *-------------------------------------------------------------------------

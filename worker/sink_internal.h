@@ -24,9 +24,14 @@ struct UsSink
 	TupleDesc	descriptor;		/* of the slots */
 	TupleTableSlot **slots;		/* US_SINK_WINDOW of them, made when first used */
 	bool		direct;
+	bool		may_suppress;	/* the table can drop rows without an error */
 	SPIPlanPtr	insert_plan;	/* query path; saved, freed by hand */
 	TupleDesc	query_descriptor;	/* query path: the columns of the ephemeral relation */
 	AttrNumber *query_attnums;	/* query path: where they come from */
+
+	/* of the process */
+	UsSink	   *next;
+	MemoryContextCallback forget;	/* called when the sink's memory goes */
 
 	/* of one batch */
 	Relation	relation;		/* NULL between batches */
@@ -38,6 +43,7 @@ extern bool us_sink_direct_possible(Relation relation);
 extern uint64 us_sink_direct_write(UsSink *sink, const int *order, int from, int to);
 
 /* worker/sink_query.c */
+extern bool us_sink_query_may_suppress(Relation relation);
 extern void us_sink_query_prepare(UsSink *sink);
 extern uint64 us_sink_query_write(UsSink *sink, const int *order, int from, int to);
 

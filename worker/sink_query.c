@@ -2,13 +2,14 @@
  * worker/sink_query.c
  *    rows -> any table, by INSERT .. SELECT from an ephemeral relation
  *
- * Runs in stream workers, inside the subtransaction of a chunk of rows.
+ * Runs as sink_table.c does, inside the subtransaction of a chunk of rows.
  * Privileges, row security, rules, triggers, partitions, generated columns
  * and identities are the rewriter's and the executor's, as for everybody.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -16,6 +17,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/queryenvironment.h"
+#include "utils/rel.h"
+#include "utils/reltrigger.h"
 #include "utils/tuplestore.h"
 #include "worker/sink_internal.h"
 
@@ -77,6 +80,15 @@ register_rows(const UsSink *sink, Tuplestorestate *store, int count)
 	enr->reldata = store;
 	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register rows");
+}
+
+/* a BEFORE trigger or a rule can drop a row; those of leaves are not looked at, but assumed */
+bool
+us_sink_query_may_suppress(Relation relation)
+{
+	return relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
+		relation->rd_rules != NULL ||
+		(relation->trigdesc != NULL && relation->trigdesc->trig_insert_before_row);
 }
 
 /*

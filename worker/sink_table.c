@@ -2,7 +2,8 @@
  * worker/sink_table.c
  *    rows -> the target table: opening it, and choosing the way in
  *
- * Runs in stream workers, as the owner of the stream.  What was compiled for
+ * Runs as the owner of the stream, in its workers and in the backend of who
+ * retries dead letters.  What was compiled for
  * the relation is kept from batch to batch and thrown away when an
  * invalidation says that the relation changed, so ALTER TABLE acts from the
  * next batch on.
@@ -21,40 +22,69 @@
 #include "utils/memutils.h"
 #include "worker/sink_internal.h"
 
-/* a process has one sink at most */
-static UsSink *current_sink = NULL;
+/* a worker has one, a backend one for each retry under way */
+static UsSink *sinks = NULL;
 
 static void
-invalidate_sink(Datum arg, Oid relid)
+invalidate_sinks(Datum arg, Oid relid)
 {
 	(void) arg;
 
-	if (current_sink == NULL)
-		return;
 	/*
 	 * A partitioned target is checked with all its partitions, whose oids we
 	 * do not keep: while nobody changes tables, looking again costs nothing.
 	 */
-	if (relid == InvalidOid || relid == current_sink->target || !current_sink->direct)
-		current_sink->changes++;
+	for (UsSink *sink = sinks; sink != NULL; sink = sink->next)
+		if (relid == InvalidOid || relid == sink->target || !sink->direct)
+			sink->changes++;
+}
+
+static void
+forget_insert_plan(UsSink *sink)
+{
+	if (sink->insert_plan != NULL)
+		SPI_freeplan(sink->insert_plan);
+	sink->insert_plan = NULL;
+}
+
+/* the memory it lives in goes away */
+static void
+forget_sink(void *arg)
+{
+	UsSink	   *sink = arg;
+
+	for (UsSink **place = &sinks; *place != NULL; place = &(*place)->next)
+	{
+		if (*place == sink)
+		{
+			*place = sink->next;
+			break;
+		}
+	}
+	forget_insert_plan(sink);
 }
 
 UsSink *
-us_sink_create(Oid target, const char *format, Jsonb *columns)
+us_sink_create(MemoryContext context, Oid target, const char *format, Jsonb *columns)
 {
-	UsSink	   *sink = MemoryContextAllocZero(TopMemoryContext, sizeof(UsSink));
+	static bool registered = false;
+	UsSink	   *sink = MemoryContextAllocZero(context, sizeof(UsSink));
 
-	Assert(current_sink == NULL);
+	if (!registered)
+		CacheRegisterRelcacheCallback(invalidate_sinks, (Datum) 0);
+	registered = true;
 
 	sink->target = target;
 	sink->format = format;
 	sink->columns = columns;
 	sink->failed_row = -1;
 	sink->changes = 1;
-	sink->plan_context = AllocSetContextCreate(TopMemoryContext, "sink plan",
-											   ALLOCSET_DEFAULT_SIZES);
-	current_sink = sink;
-	CacheRegisterRelcacheCallback(invalidate_sink, (Datum) 0);
+	sink->plan_context = AllocSetContextCreate(context, "sink plan", ALLOCSET_DEFAULT_SIZES);
+	sink->forget.func = forget_sink;
+	sink->forget.arg = sink;
+	MemoryContextRegisterResetCallback(context, &sink->forget);
+	sink->next = sinks;
+	sinks = sink;
 
 	return sink;
 }
@@ -91,9 +121,7 @@ compile(UsSink *sink)
 	uint64		changes = sink->changes;
 	MemoryContext old;
 
-	if (sink->insert_plan != NULL)
-		SPI_freeplan(sink->insert_plan);
-	sink->insert_plan = NULL;
+	forget_insert_plan(sink);
 	sink->map = NULL;
 	sink->slots = NULL;
 	MemoryContextReset(sink->plan_context);
@@ -102,6 +130,7 @@ compile(UsSink *sink)
 	sink->map = us_map_compile(sink->relation, sink->format, sink->columns, sink->plan_context);
 	sink->descriptor = us_map_descriptor(sink->map);
 	sink->direct = us_sink_direct_possible(sink->relation);
+	sink->may_suppress = !sink->direct && us_sink_query_may_suppress(sink->relation);
 
 	old = MemoryContextSwitchTo(sink->plan_context);
 	sink->slots = palloc0(sizeof(TupleTableSlot *) * US_SINK_WINDOW);
@@ -161,6 +190,12 @@ us_sink_write(UsSink *sink, const int *order, int from, int to)
 	sink->failed_row = -1;
 	return sink->direct ? us_sink_direct_write(sink, order, from, to) :
 		us_sink_query_write(sink, order, from, to);
+}
+
+bool
+us_sink_may_suppress(const UsSink *sink)
+{
+	return sink->may_suppress;
 }
 
 int

@@ -21,9 +21,11 @@ typedef struct UsSink UsSink;
 /*
  * us_sink_create -- the sink of a stream; opens nothing yet
  *
- * In:      target, format and columns of the stream
+ * In:      target, format and columns of the stream, which must live as long
+ *          context   that it lives in; delete it to be rid of the sink
  */
-extern UsSink *us_sink_create(Oid target, const char *format, Jsonb *columns);
+extern UsSink *us_sink_create(MemoryContext context, Oid target,
+							  const char *format, Jsonb *columns);
 
 /*
  * us_sink_begin -- open the target for one batch
@@ -54,6 +56,9 @@ extern TupleTableSlot *us_sink_slot(UsSink *sink, int i);
  */
 extern uint64 us_sink_write(UsSink *sink, const int *order, int from, int to);
 extern int	us_sink_failed_row(const UsSink *sink);
+
+/* whether us_sink_write can write fewer rows than it was given, without an error */
+extern bool us_sink_may_suppress(const UsSink *sink);
 
 /* closes the relation, keeping the lock until the transaction ends */
 extern void us_sink_end(UsSink *sink);

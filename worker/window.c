@@ -2,8 +2,9 @@
  * worker/window.c
  *    up to a thousand messages -> rows, so that one bad message costs one
  *
- * Runs in stream workers, inside the batch's transaction.  Rows go in by
- * chunks, each in a subtransaction.  The sink says which row of a chunk
+ * Runs in stream workers, inside the batch's transaction, and in that of a
+ * caller of retry_dead_letters.  Rows go in by chunks, each in a
+ * subtransaction.  The sink says which row of a chunk
  * failed, so what was before it goes in again as one chunk and the row alone;
  * only where the failing row is not known (AFTER triggers run at the end of
  * their statement) the chunk gets smaller step by step.
@@ -16,8 +17,8 @@
 #include "extension/compat.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
-#include "worker/batch_internal.h"
 #include "worker/fault.h"
+#include "worker/window.h"
 
 #define FAILED_ROW_UNKNOWN	(-1)
 #define SMALL_CHUNK_ROWS	8	/* after a bad row: others may follow closely */
@@ -26,16 +27,16 @@
 typedef struct Window
 {
 	UsRun	   *run;
-	int			first;			/* index of the window's first message */
+	const UsMessage *messages;
 	int			nrows;
-	int			order[US_SINK_WINDOW];	/* rows in order: numbers of slots = messages after first */
+	int			order[US_SINK_WINDOW];	/* rows in order: numbers of slots = of messages */
 	bool		mapped[US_SINK_WINDOW]; /* by slot: whether it holds its row already */
 } Window;
 
 static const UsMessage *
 row_message(const Window *window, int row)
 {
-	return &window->run->batch->messages[window->first + window->order[row]];
+	return &window->messages[window->order[row]];
 }
 
 /* row security raises the code of a missing privilege, but it is about this row */
@@ -77,47 +78,26 @@ add_letter(UsRun *run, const UsMessage *message, const ErrorData *edata, const c
 }
 
 /*
- * on_error stop: the partition is to end before this message.  What was done
- * in this attempt may come after it, so the attempt is void.
- */
-pg_noreturn static void
-stop_partition(UsRun *run, UsPartition *partition, const UsMessage *message,
-			   const ErrorData *edata)
-{
-	partition->stop_at = message->offset;
-	snprintf(partition->stop_text, sizeof(partition->stop_text),
-			 "message at offset " INT64_FORMAT " of partition %d: %s",
-			 message->offset, message->partition, edata->message);
-	run->again = true;
-	ereport(ERROR,
-			(errcode(edata->sqlerrcode),
-			 errmsg_internal("%s", partition->stop_text)));
-}
-
-/*
  * An error came up while one message was mapped or written alone.  Raises it
  * again unless it is the message's own.
  */
 static void
 settle_bad_message(UsRun *run, const UsMessage *message, ErrorData *edata, const char *column)
 {
-	UsPartition *partition = us_batch_partition(run->batch, message->partition);
-	MemoryContext old = MemoryContextSwitchTo(run->batch->context);
+	MemoryContext old = MemoryContextSwitchTo(run->context);
 	UsFault		fault;
 
 	fault = us_fault_classify(unpack_sql_state(edata->sqlerrcode), US_PLACE_MESSAGE,
 							  is_row_security(edata));
 	if (fault == US_FAULT_TRANSIENT || fault == US_FAULT_STOP)
 		ReThrowError(edata);
-	if (run->batch->stream->on_error == US_ON_ERROR_STOP)
-		stop_partition(run, partition, message, edata);
+	run->calls->rejected(run, message, edata);
 
 	if (fault == US_FAULT_SUSPECT)
 	{
 		if (run->suspects++ == 0)
 			run->first_suspect = edata;
 	}
-	partition->progress.dead_letters++;
 	add_letter(run, message, edata, column);
 	MemoryContextSwitchTo(old);
 }
@@ -140,7 +120,7 @@ map_safely(UsRun *run, UsMap *map, const UsMessage *message, TupleTableSlot *slo
 	{
 		ErrorData  *edata;
 
-		MemoryContextSwitchTo(run->batch->context);
+		MemoryContextSwitchTo(run->context);
 		edata = CopyErrorData();
 		FlushErrorState();
 		MemoryContextSwitchTo(context);
@@ -156,7 +136,7 @@ map_safely(UsRun *run, UsMap *map, const UsMessage *message, TupleTableSlot *slo
 static ErrorData *
 tombstone_error(UsRun *run)
 {
-	ErrorData  *edata = MemoryContextAllocZero(run->batch->context, sizeof(ErrorData));
+	ErrorData  *edata = MemoryContextAllocZero(run->context, sizeof(ErrorData));
 
 	edata->elevel = ERROR;
 	edata->sqlerrcode = ERRCODE_NULL_VALUE_NOT_ALLOWED;
@@ -167,24 +147,21 @@ tombstone_error(UsRun *run)
 
 /* fill the slots, as far as that can be done without a subtransaction */
 static void
-map_messages(Window *window, int to)
+map_messages(Window *window, int count)
 {
 	UsRun	   *run = window->run;
-	UsBatch    *batch = run->batch;
-	UsMap	   *map = us_sink_map(batch->sink);
+	UsMap	   *map = us_sink_map(run->sink);
 
-	for (int i = window->first; i < to; i++)
+	for (int slotno = 0; slotno < count; slotno++)
 	{
-		const UsMessage *message = &batch->messages[i];
-		UsPartition *partition = us_batch_partition(batch, message->partition);
-		int			slotno = i - window->first;
+		const UsMessage *message = &window->messages[slotno];
 		TupleTableSlot *slot;
 		bool		is_row = true;
 
-		if (!us_batch_takes(partition, message))
+		if (run->calls->takes != NULL && !run->calls->takes(run, message))
 			continue;
 
-		slot = us_sink_slot(batch->sink, slotno);
+		slot = us_sink_slot(run->sink, slotno);
 		ExecClearTuple(slot);
 		window->mapped[slotno] = true;
 		switch (us_map_fast(map, message, slot))
@@ -193,10 +170,10 @@ map_messages(Window *window, int to)
 				break;
 			case US_MAP_SKIP:
 				if (message->value == NULL &&
-					batch->stream->options.tombstone == US_TOMBSTONE_DEAD_LETTER)
+					run->stream->options.tombstone == US_TOMBSTONE_DEAD_LETTER)
 					settle_bad_message(run, message, tombstone_error(run), NULL);
 				else
-					partition->progress.skipped++;
+					run->calls->skipped(run, message);
 				is_row = false;
 				break;
 			case US_MAP_SLOW_SAFE:
@@ -218,7 +195,7 @@ map_messages(Window *window, int to)
 static ErrorData *
 try_chunk(Window *window, int from, int to, volatile int *failed_row, volatile uint64 *written)
 {
-	UsBatch    *batch = window->run->batch;
+	UsRun	   *run = window->run;
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile edata = NULL;
@@ -235,24 +212,24 @@ try_chunk(Window *window, int from, int to, volatile int *failed_row, volatile u
 			if (window->mapped[slotno])
 				continue;
 			*failed_row = row;
-			us_map_slow(us_sink_map(batch->sink), row_message(window, row),
-						us_sink_slot(batch->sink, slotno));
+			us_map_slow(us_sink_map(run->sink), row_message(window, row),
+						us_sink_slot(run->sink, slotno));
 			window->mapped[slotno] = true;
 		}
 		*failed_row = FAILED_ROW_UNKNOWN;
 
-		*written = us_sink_write(batch->sink, window->order, from, to);
+		*written = us_sink_write(run->sink, window->order, from, to);
 
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(batch->context);
+		MemoryContextSwitchTo(run->context);
 		edata = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		if (*failed_row == FAILED_ROW_UNKNOWN)
-			*failed_row = us_sink_failed_row(batch->sink);
+			*failed_row = us_sink_failed_row(run->sink);
 	}
 	PG_END_TRY();
 
@@ -262,24 +239,33 @@ try_chunk(Window *window, int from, int to, volatile int *failed_row, volatile u
 }
 
 /*
- * A BEFORE trigger can suppress rows, and nobody says which: the total stays
- * right, the last rows' partitions are taken to have lost theirs.
+ * Where rows can be suppressed nobody says which were, so a chunk is of one
+ * partition only and its number of rows is right.
  */
 static void
 count_rows(const Window *window, int from, int to, uint64 written)
 {
+	UsRun	   *run = window->run;
+
 	for (int row = from; row < to; row++)
 	{
-		UsPartition *partition = us_batch_partition(window->run->batch,
-													row_message(window, row)->partition);
-
-		partition->progress.messages_applied++;
+		run->calls->applied(run, row_message(window, row), written > 0 ? 1 : 0);
 		if (written > 0)
-		{
-			partition->progress.rows_written++;
 			written--;
-		}
 	}
+}
+
+static int
+chunk_end(const Window *window, int from, int chunk)
+{
+	int			to = Min(from + chunk, window->nrows);
+
+	if (!us_sink_may_suppress(window->run->sink))
+		return to;
+	for (int row = from + 1; row < to; row++)
+		if (row_message(window, row)->partition != row_message(window, from)->partition)
+			return row;
+	return to;
 }
 
 /* size of the next chunk after [from, to) failed */
@@ -302,7 +288,7 @@ write_rows(Window *window)
 
 	while (from < window->nrows)
 	{
-		int			to = Min(from + chunk, window->nrows);
+		int			to = chunk_end(window, from, chunk);
 		int			failed_row = FAILED_ROW_UNKNOWN;
 		uint64		written = 0;
 		ErrorData  *edata = try_chunk(window, from, to, &failed_row, &written);
@@ -317,7 +303,7 @@ write_rows(Window *window)
 		{
 			int			slotno = window->order[from];
 			const char *column = window->mapped[slotno] ? NULL :
-				us_map_error_column(us_sink_map(run->batch->sink));
+				us_map_error_column(us_sink_map(run->sink));
 
 			settle_bad_message(run, row_message(window, from), edata, column);
 			chunk = Max(SMALL_CHUNK_ROWS, from - run_start);
@@ -339,21 +325,30 @@ write_rows(Window *window)
 }
 
 void
-us_window_write(UsRun *run, int from, int to)
+us_window_write(UsRun *run, const UsMessage *messages, int count)
 {
 	Window		window;
 	MemoryContext old;
 
+	Assert(count <= US_SINK_WINDOW);
+
 	window.run = run;
-	window.first = from;
+	window.messages = messages;
 	window.nrows = 0;
 
-	MemoryContextReset(run->batch->row_context);
-	old = MemoryContextSwitchTo(run->batch->row_context);
-	us_map_begin_batch(us_sink_map(run->batch->sink), run->batch->row_context);
+	MemoryContextReset(run->row_context);
+	old = MemoryContextSwitchTo(run->row_context);
+	us_map_begin_batch(us_sink_map(run->sink), run->row_context);
 
-	map_messages(&window, to);
+	map_messages(&window, count);
 	write_rows(&window);
 
 	MemoryContextSwitchTo(old);
+}
+
+void
+us_run_check_suspects(const UsRun *run, int64 taken)
+{
+	if (taken >= US_FAULT_SUSPECT_BATCH && run->suspects == taken)
+		ReThrowError(run->first_suspect);
 }
