@@ -52,6 +52,7 @@ OBJS = \
 	worker/map_type.o \
 	worker/map_value.o \
 	worker/map_plan.o \
+	worker/map_nested.o \
 	worker/map_part.o \
 	worker/map_default.o \
 	worker/convert.o \

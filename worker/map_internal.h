@@ -78,6 +78,8 @@ typedef struct UsDefault
 	bool		isnull;
 } UsDefault;
 
+typedef struct UsNested UsNested;	/* worker/map_nested.c */
+
 typedef struct UsMapColumn
 {
 	UsOrigin	origin;
@@ -90,12 +92,16 @@ typedef struct UsMapColumn
 	bool		typbyval;
 	bool		json_form;		/* json, jsonb, domains over them: a string keeps its quotes */
 	bool		bytes_form;		/* a domain over bytea, or bytea */
+	bool		array_form;		/* an array type, or a domain over one */
+	bool		record_form;	/* a composite type, or a domain over one */
 	bool		base64;			/* the field holds a bytea in base64 */
 	bool		short_header;	/* may be stored with a varlena header of one byte */
 	bool		safe;			/* the input function leaves nothing behind when it raises */
 	bool		null_call;		/* the input function wants to see NULLs (domains) */
 	Oid			typioparam;
 	FmgrInfo	input;
+	UsNested   *nested;			/* made by the first value that needs it in a batch ... */
+	uint64		nested_batch;	/* ... which is this one; in no other is nested valid */
 	UsDefault	def;
 } UsMapColumn;
 
@@ -187,6 +193,19 @@ extern bool us_value_fast(UsMap *map, const UsMapColumn *column, const UsValue *
 extern char *us_value_string(UsMap *map, const UsMapColumn *column, const UsValue *value);
 
 #define US_FAST_JSON_MAX	(1024 * 1024)	/* bytes; far below the limits that make jsonb raise */
+
+/* worker/map_nested.c */
+
+/* whether a value is made by us_nested_value, not by the column's input function */
+extern bool us_nested_wanted(const UsMapColumn *column, const UsValue *value);
+
+/*
+ * us_nested_value -- an array or composite from its JSON form; whatever it raises
+ *
+ * Returns: in CurrentMemoryContext, which must be the scratch
+ */
+extern Datum us_nested_value(UsMap *map, UsMapColumn *column, const UsValue *value,
+							 bool *isnull);
 
 /* worker/map_type.c; what a column's type asks for */
 extern void us_map_plan_type(UsMapColumn *column, Form_pg_attribute attribute);

@@ -125,6 +125,9 @@ slow_column(UsMap *map, UsMapColumn *column, const UsMessage *message,
 	old = MemoryContextSwitchTo(us_map_scratch(map));
 	if (is_left_out(map, column) && column->def.state != US_DEFAULT_NONE)
 		*result = us_default_value(map, column, isnull);
+	else if (column->origin == US_ORIGIN_FIELD &&
+			 us_nested_wanted(column, &map->values[column->field]))
+		*result = us_nested_value(map, column, &map->values[column->field], isnull);
 	else
 	{
 		text = slow_text(map, column, message);

@@ -89,6 +89,9 @@ us_map_plan_type(UsMapColumn *column, Form_pg_attribute attribute)
 	column->typbyval = attribute->attbyval;
 	column->bytes_form = base_type == BYTEAOID;
 	column->json_form = base_type == JSONOID || base_type == JSONBOID;
+	column->array_form = OidIsValid(get_element_type(base_type)) &&
+		get_array_type(get_element_type(base_type)) == base_type;
+	column->record_form = type_is_rowtype(base_type);
 	column->short_header = attribute->attlen == -1 && attribute->attstorage != TYPSTORAGE_PLAIN;
 	for (int i = 0; i < (int) lengthof(type_inputs); i++)
 	{

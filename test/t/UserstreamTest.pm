@@ -255,7 +255,7 @@ sub kcat_produce
 {
 	my ($self, $topic, $lines, $tombstones, %args) = @_;
 	my @command = ('kcat', '-q', '-P', '-b', $self->address, '-t', $topic,
-		'-K', '\x1f', '-D', '\x1e');
+		'-K', '\x1f', '-D', '\x1e', '-X', 'message.max.bytes=100000000');
 
 	push @command, '-p', $args{partition} if defined $args{partition};
 	push @command, '-Z' if $tombstones;
