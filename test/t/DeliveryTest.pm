@@ -91,7 +91,26 @@ sub produce
 	return;
 }
 
-# The same from a process beside the test, so that something comes whatever the
+# the same with further fields, as JSON (undef: none)
+sub produce_with
+{
+	my ($self, $fields, $count, %args) = @_;
+
+	$self->{kafka}->produce($self->{topic}, [ map { $self->message($fields) } 1 .. $count ], %args);
+	return;
+}
+
+# the last so many messages are not to become rows after all
+sub take_back
+{
+	my ($self, $count) = @_;
+
+	$self->{rows} -= $count;
+	$self->{sum} -= $_ foreach $self->{last} - $count + 1 .. $self->{last};
+	return;
+}
+
+# Good messages from a process beside the test, so that something comes whatever the
 # test does: half of them in small portions at once, the other half from
 # produce_rest on.  Between the two the test knows that more will come.
 sub produce_meanwhile
