@@ -332,6 +332,7 @@ describe(const ErrorData *edata, UsBatchError *error)
 	strlcpy(error->sqlstate, unpack_sql_state(edata->sqlerrcode), sizeof(error->sqlstate));
 	snprintf(error->text, sizeof(error->text), "%s%s%s", edata->message,
 			 edata->detail ? ": " : "", edata->detail ? edata->detail : "");
+	strlcpy(error->hint, edata->hint ? edata->hint : "", sizeof(error->hint));
 }
 
 /* one attempt; *again: a partition was told to stop earlier, so run once more without it */

@@ -57,6 +57,7 @@ typedef struct UsBatchError
 {
 	char		sqlstate[6];
 	char		text[512];
+	char		hint[256];		/* of the error; "" = none */
 } UsBatchError;
 
 extern UsBatch *us_batch_create(const UsStream *stream, UsSink *sink,

@@ -14,12 +14,15 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "extension/catalog.h"
+#include "extension/compat.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "worker/sink_internal.h"
 
 /* a worker has one, a backend one for each retry under way */
@@ -64,6 +67,19 @@ forget_sink(void *arg)
 	forget_insert_plan(sink);
 }
 
+/* a column takes the default of its domain, which can change without a word to the table */
+static void
+invalidate_domains(Datum arg, int cache, uint32 hash)
+{
+	(void) arg;
+	(void) cache;
+
+	for (UsSink *sink = sinks; sink != NULL; sink = sink->next)
+		for (int i = 0; i < sink->ndomains; i++)
+			if (hash == 0 || hash == sink->domains[i])
+				sink->changes++;
+}
+
 UsSink *
 us_sink_create(MemoryContext context, Oid target, const char *format, Jsonb *columns)
 {
@@ -71,7 +87,10 @@ us_sink_create(MemoryContext context, Oid target, const char *format, Jsonb *col
 	UsSink	   *sink = MemoryContextAllocZero(context, sizeof(UsSink));
 
 	if (!registered)
+	{
 		CacheRegisterRelcacheCallback(invalidate_sinks, (Datum) 0);
+		CacheRegisterSyscacheCallback(TYPEOID, invalidate_domains, (Datum) 0);
+	}
 	registered = true;
 
 	sink->target = target;
@@ -90,7 +109,8 @@ us_sink_create(MemoryContext context, Oid target, const char *format, Jsonb *col
 }
 
 /*
- * The direct path asks no rewriter and no executor for the rights, so it asks
+ * The direct path asks no rewriter and no executor for the rights, and a
+ * prepared plan does not ask for that of the schema again, so it is asked
  * here, at each batch: a REVOKE acts at once.  INSERT on the table is enough,
  * else it is needed on each column that messages give.
  */
@@ -99,7 +119,10 @@ check_privilege(const UsSink *sink)
 {
 	const AttrNumber *attnums;
 	int			count = us_map_columns(sink->map, &attnums);
+	Oid			schema = RelationGetNamespace(sink->relation);
 
+	if (us_namespace_aclcheck(schema, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, get_namespace_name(schema));
 	if (pg_class_aclcheck(sink->target, GetUserId(), ACL_INSERT) == ACLCHECK_OK)
 		return;
 
@@ -114,6 +137,20 @@ check_privilege(const UsSink *sink)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(sink->relation));
 }
 
+static void
+collect_domains(UsSink *sink)
+{
+	sink->domains = palloc(sizeof(uint32) * Max(sink->descriptor->natts, 1));
+	for (int i = 0; i < sink->descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(sink->descriptor, i);
+
+		if (!attribute->attisdropped && get_typtype(attribute->atttypid) == TYPTYPE_DOMAIN)
+			sink->domains[sink->ndomains++] =
+				GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(attribute->atttypid));
+	}
+}
+
 /* throw away what was compiled, and compile it for the relation as it is now */
 static void
 compile(UsSink *sink)
@@ -124,6 +161,9 @@ compile(UsSink *sink)
 	forget_insert_plan(sink);
 	sink->map = NULL;
 	sink->slots = NULL;
+	sink->name = NULL;
+	sink->ndomains = 0;
+	sink->compiled = 0;
 	MemoryContextReset(sink->plan_context);
 
 	us_check_target(sink->target);
@@ -134,6 +174,8 @@ compile(UsSink *sink)
 
 	old = MemoryContextSwitchTo(sink->plan_context);
 	sink->slots = palloc0(sizeof(TupleTableSlot *) * US_SINK_WINDOW);
+	sink->name = us_qualified_name(sink->target);
+	collect_domains(sink);
 	MemoryContextSwitchTo(old);
 
 	if (!sink->direct)
@@ -158,10 +200,18 @@ us_sink_begin(UsSink *sink)
 				 errmsg("target table does not exist any more"),
 				 errhint("Drop the stream with userstream.drop_stream, or alter its target.")));
 
-	if (sink->compiled != sink->changes)
+	if (sink->compiled != sink->changes || us_sink_was_renamed(sink))
 		compile(sink);
 
 	check_privilege(sink);
+}
+
+bool
+us_sink_was_renamed(const UsSink *sink)
+{
+	char	   *name = us_qualified_name(sink->target);
+
+	return name == NULL || sink->name == NULL || strcmp(name, sink->name) != 0;
 }
 
 UsMap *
@@ -207,6 +257,9 @@ us_sink_failed_row(const UsSink *sink)
 void
 us_sink_end(UsSink *sink)
 {
+	/* partitions are not locked before rows go in: one may have become unlogged in between */
+	if (!sink->direct && sink->compiled != sink->changes)
+		us_check_target(sink->target);
 	table_close(sink->relation, NoLock);
 	sink->relation = NULL;
 }

@@ -38,6 +38,15 @@ extern UsSink *us_sink_create(MemoryContext context, Oid target,
  */
 extern void us_sink_begin(UsSink *sink);
 
+/*
+ * us_sink_was_renamed -- whether the target has another name than in the plan
+ *
+ * Nothing locks a schema, so its name can change within a batch; then an
+ * error that the target is not there is no message's fault.
+ * Needs:   transaction
+ */
+extern bool us_sink_was_renamed(const UsSink *sink);
+
 /* the plan to map messages with; valid from us_sink_begin to us_sink_end */
 extern UsMap *us_sink_map(UsSink *sink);
 

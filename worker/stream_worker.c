@@ -219,6 +219,7 @@ stop(UsWorker *worker, int32 partition, const char *kind, const char *detail,
 	MemoryContext context = CurrentMemoryContext;
 
 	StartTransactionCommand();
+	us_session_apply(worker->stream->timezone);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	us_stream_stop(worker->stream, partition, kind, detail, what_to_do);
 	PopActiveSnapshot();
@@ -260,12 +261,18 @@ stop_partitions(UsWorker *worker)
 }
 
 static const char *
-stop_advice(const char *sqlstate)
+stop_advice(const UsBatchError *error)
 {
+	const char *sqlstate = error->sqlstate;
+
 	if (strcmp(sqlstate, "42501") == 0)
 		return "Grant the owner what is missing, then call userstream.resume_stream.";
 	if (strcmp(sqlstate, "42P01") == 0)
 		return "Drop the stream with userstream.drop_stream and create it with another target.";
+	if (strcmp(sqlstate, "42703") == 0)
+		return "Give the table that column, or the stream other columns with userstream.alter_stream, then call userstream.resume_stream.";
+	if (strcmp(sqlstate, "42809") == 0 && error->hint[0] != '\0')
+		return psprintf("%s Then call userstream.resume_stream.", error->hint);
 	return "Mend the cause, then call userstream.resume_stream.";
 }
 
@@ -324,7 +331,7 @@ commit_batch(UsWorker *worker)
 			proc_exit(1);
 			break;
 		case US_BATCH_STOP:
-			stop(worker, -1, stop_kind(error.sqlstate), error.text, stop_advice(error.sqlstate));
+			stop(worker, -1, stop_kind(error.sqlstate), error.text, stop_advice(&error));
 			us_wake_supervisor(MyDatabaseId);
 			proc_exit(1);
 			break;

@@ -47,6 +47,19 @@ is_row_security(const ErrorData *edata)
 		edata->funcname != NULL && strcmp(edata->funcname, "ExecWithCheckOptions") == 0;
 }
 
+static UsFault
+classify(const UsRun *run, const ErrorData *edata)
+{
+	UsFault		fault = us_fault_classify(unpack_sql_state(edata->sqlerrcode), US_PLACE_MESSAGE,
+										  is_row_security(edata));
+
+	if (fault == US_FAULT_SUSPECT && us_sink_was_renamed(run->sink))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the target was renamed while rows were written")));
+	return fault;
+}
+
 static char *
 error_text(const ErrorData *edata)
 {
@@ -87,8 +100,7 @@ settle_bad_message(UsRun *run, const UsMessage *message, ErrorData *edata, const
 	MemoryContext old = MemoryContextSwitchTo(run->context);
 	UsFault		fault;
 
-	fault = us_fault_classify(unpack_sql_state(edata->sqlerrcode), US_PLACE_MESSAGE,
-							  is_row_security(edata));
+	fault = classify(run, edata);
 	if (fault == US_FAULT_TRANSIENT || fault == US_FAULT_STOP)
 		ReThrowError(edata);
 	run->calls->rejected(run, message, edata);
@@ -313,8 +325,7 @@ write_rows(Window *window)
 		{
 			UsFault		fault;
 
-			fault = us_fault_classify(unpack_sql_state(edata->sqlerrcode), US_PLACE_MESSAGE,
-									  is_row_security(edata));
+			fault = classify(run, edata);
 			if (fault == US_FAULT_TRANSIENT || fault == US_FAULT_STOP)
 				ReThrowError(edata);
 			FreeErrorData(edata);
