@@ -313,7 +313,7 @@ ok( wait_until($node, 'postgres',
 
 $delivery->is_delivered('postgres', 'drift', 'after all changes');
 
-sql('DROP TABLE drift');
+sql('DROP TABLE parted_1; DROP TABLE drift');
 $delivery->produce_with(undef, 4);
 is_stopped('drift', 'target_missing', 'target .*does not exist any more[^|]*', '.*userstream.drop_stream.*', 'DROP TABLE');
 sql(q{SELECT userstream.drop_stream('drift')});
