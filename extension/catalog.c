@@ -14,12 +14,14 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "extension/catalog.h"
 #include "extension/stream_args.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "pgtime.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -94,6 +96,17 @@ tables_owner(void)
 		ReleaseSysCache(tuple);
 	}
 	return owner;
+}
+
+bool
+us_extension_hold(void)
+{
+	Oid			extension = get_extension_oid("userstream", true);
+
+	if (!OidIsValid(extension))
+		return false;
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	return get_extension_oid("userstream", true) == extension;
 }
 
 UsElevation

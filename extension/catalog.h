@@ -113,6 +113,17 @@ typedef struct UsStream
 	int			partitions;		/* number of rows in stream_position */
 } UsStream;
 
+/*
+ * us_extension_hold -- keep the extension from being dropped until the transaction ends
+ *
+ * DROP EXTENSION locks it before any of our tables.  Who uses several of
+ * those in one transaction does the same, so that the two wait for each other
+ * here, and not in a deadlock.
+ * Returns: false when the extension is not there (any more)
+ * Errors:  55P03 while someone drops it
+ */
+extern bool us_extension_hold(void);
+
 /* every stream of this database, palloc'd; none when the extension is not there */
 extern UsStream *us_catalog_streams(int *count);
 

@@ -274,6 +274,10 @@ run_transaction(UsAttempt *attempt)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(attempt->batch->context);
 
+	if (!us_extension_hold())
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the extension was dropped")));
 	begin_progress(attempt);
 	advance_positions(attempt);
 	write_rows(attempt);

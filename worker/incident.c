@@ -2,12 +2,13 @@
  * worker/incident.c
  *    userstream.incident: what an operator must know
  *
- * Runs in stream workers.
+ * Runs in stream workers and supervisors.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "worker/incident.h"
 #include "worker/position.h"
@@ -34,10 +35,15 @@ us_incident_open(const UsStream *stream, int32 partition, const char *kind,
 		Int32GetDatum(partition),
 		CStringGetTextDatum(kind),
 		CStringGetTextDatum(detail),
-		CStringGetTextDatum(what_to_do)
+		what_to_do ? CStringGetTextDatum(what_to_do) : (Datum) 0
 	};
+	char		nulls[] = "       ";
 
-	(void) us_statement_run(&statement, values, partition < 0 ? "   n   " : NULL);
+	if (partition < 0)
+		nulls[3] = 'n';
+	if (what_to_do == NULL)
+		nulls[6] = 'n';
+	(void) us_statement_run(&statement, values, nulls);
 }
 
 void
@@ -61,4 +67,63 @@ us_stream_stop(const UsStream *stream, int32 partition, const char *kind,
 
 		(void) us_statement_run(&statement, values, NULL);
 	}
+}
+
+/* a problem is a cause and, after the last semicolon, what continues */
+static char *
+split_problem(char *problem)
+{
+	char	   *what_to_do = NULL;
+
+	for (char *at = problem; (at = strstr(at, "; ")) != NULL; at++)
+		what_to_do = at;
+	if (what_to_do == NULL)
+		return NULL;
+	*what_to_do = '\0';
+	return what_to_do + 2;
+}
+
+static void
+close_problems(Datum *streams, Datum *details, int count)
+{
+	static UsStatement statement = {
+		.text = "UPDATE userstream.incident SET closed_at = now()"
+		" WHERE closed_at IS NULL AND kind = 'cannot_run'"
+		"   AND NOT EXISTS (SELECT FROM unnest($1, $2) AS u (s, d) WHERE s = stream AND d = detail)",
+		.nargs = 2,
+		.types = {TEXTARRAYOID, TEXTARRAYOID}
+	};
+	Datum		values[] = {
+		PointerGetDatum(construct_array(streams, count, TEXTOID, -1, false, TYPALIGN_INT)),
+		PointerGetDatum(construct_array(details, count, TEXTOID, -1, false, TYPALIGN_INT))
+	};
+
+	(void) us_statement_run(&statement, values, NULL);
+}
+
+void
+us_incident_follow_problems(const UsStream *streams, int nstreams)
+{
+	Datum	   *names = palloc(sizeof(Datum) * Max(nstreams, 1));
+	Datum	   *details = palloc(sizeof(Datum) * Max(nstreams, 1));
+	int			count = 0;
+
+	for (int i = 0; i < nstreams; i++)
+	{
+		const UsStream *stream = &streams[i];
+		char	   *problem;
+		char	   *what_to_do;
+
+		/* one that stopped has its incident; away from home nothing is wrong with it */
+		if (stream->paused || stream->stop_reason != NULL || strcmp(stream->home, us_home()) != 0)
+			continue;
+		problem = us_stream_problem(stream);
+		if (problem == NULL)
+			continue;
+		what_to_do = split_problem(problem);
+		us_incident_open(stream, -1, "cannot_run", problem, what_to_do);
+		names[count] = CStringGetTextDatum(stream->name);
+		details[count++] = CStringGetTextDatum(problem);
+	}
+	close_problems(names, details, count);
 }

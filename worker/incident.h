@@ -25,4 +25,14 @@ extern void us_incident_open(const UsStream *stream, int32 partition, const char
 extern void us_stream_stop(const UsStream *stream, int32 partition, const char *kind,
 						   const char *detail, const char *what_to_do);
 
+/*
+ * us_incident_follow_problems -- open and close those that nobody raises
+ *
+ * What us_stream_problem finds (owner, server or target do not let a stream
+ * run) comes and goes without a call of ours: each becomes an incident of
+ * kind cannot_run, closed when it is over.  Runs in the supervisor.
+ * Needs:   transaction
+ */
+extern void us_incident_follow_problems(const UsStream *streams, int nstreams);
+
 #endif							/* US_INCIDENT_H */

@@ -11,6 +11,7 @@
 
 #include "access/xact.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/guc.h"
 #include "worker/session.h"
@@ -48,6 +49,10 @@ us_session_apply(const char *timezone)
 		apply(row_settings[i][0], row_settings[i][1]);
 	for (size_t i = 0; i < lengthof(worker_settings); i++)
 		apply(worker_settings[i][0], worker_settings[i][1]);
+	/* whose session it is, is the stream's business too */
+	if (GetSessionUserId() != GetAuthenticatedUserId())
+		SetConfigOption("session_authorization", NULL, PGC_SUSET, PGC_S_SESSION);
+	apply("role", "none");
 	apply("TimeZone", timezone);
 	if (GetConfigOption("transaction_timeout", true, false) != NULL)
 		apply("transaction_timeout", "0");	/* since 17 */

@@ -20,9 +20,9 @@ struct UsSink
 	uint64		changes;		/* counts the relation's invalidations */
 	uint64		compiled;		/* value of changes that the rest was made for */
 	MemoryContext plan_context;
-	char	   *name;			/* of the relation, qualified; ALTER SCHEMA RENAME invalidates nothing */
+	char	   *name;			/* of the relation, qualified: a schema's new name is not told */
 	int			ndomains;
-	uint32	   *domains;		/* hashes of its columns' domains, as TYPEOID's callbacks get them */
+	uint32	   *domains;		/* of its columns: hashes as callbacks of TYPEOID get them */
 	UsMap	   *map;
 	TupleDesc	descriptor;		/* of the slots */
 	TupleTableSlot **slots;		/* US_SINK_WINDOW of them, made when first used */

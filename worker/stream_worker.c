@@ -82,7 +82,8 @@ load(UsWorker *worker, const UsSlot *slot)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
 
-	worker->stream = us_catalog_stream(slot->definition);
+	if (us_extension_hold())
+		worker->stream = us_catalog_stream(slot->definition);
 	if (worker->stream == NULL || worker->stream->paused)
 		return false;
 	problem = us_stream_problem(worker->stream);
@@ -221,7 +222,8 @@ stop(UsWorker *worker, int32 partition, const char *kind, const char *detail,
 	StartTransactionCommand();
 	us_session_apply(worker->stream->timezone);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	us_stream_stop(worker->stream, partition, kind, detail, what_to_do);
+	if (us_extension_hold())
+		us_stream_stop(worker->stream, partition, kind, detail, what_to_do);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);

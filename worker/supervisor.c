@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/extension.h"
+#include "catalog/pg_database.h"
 #include "extension/catalog.h"
 #include "extension/compat.h"
 #include "extension/guc.h"
@@ -25,9 +25,12 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "worker/history.h"
+#include "worker/incident.h"
 #include "worker/launcher.h"
+#include "worker/session.h"
 #include "worker/spawn.h"
 
 #define TURN_INTERVAL_MS		5000	/* looks this often without being woken */
@@ -231,9 +234,26 @@ stop_all(void)
 	(void) keep_workers(NULL, 0);
 }
 
+/* nobody is to be in a template, or where connections are not allowed */
+static bool
+database_is_open(void)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+	bool		result = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+
+		result = database->datallowconn && !database->datistemplate;
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
 /*
- * One turn.  Returns how long the next can wait, in ms; -1 when the
- * extension is not here.
+ * One turn.  Returns how long the next can wait, in ms; -1 when there is
+ * nothing to do here: the extension is not there, or nobody may connect.
  */
 static long
 supervise(void)
@@ -243,17 +263,21 @@ supervise(void)
 	int			nstreams;
 	int			nwanted = 0;
 	bool		present;
+	bool		open;
 	MemoryContext context = CurrentMemoryContext;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	us_session_apply("UTC");
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
 
-	present = OidIsValid(get_extension_oid("userstream", true));
-	if (present)
+	open = database_is_open();
+	present = us_extension_hold();
+	if (present && open)
 	{
 		streams = us_catalog_streams(&nstreams);
+		us_incident_follow_problems(streams, nstreams);
 		wanted = list_wanted(streams, nstreams, &nwanted);
 		write_history(GetCurrentTimestamp());
 	}
@@ -266,6 +290,9 @@ supervise(void)
 	MemoryContextSwitchTo(context);
 
 	if (!present)
+		us_database_set_idle(MyDatabaseId,
+							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), IDLE_INTERVAL_MS));
+	if (!present || !open)
 	{
 		stop_all();
 		return -1;
@@ -274,11 +301,19 @@ supervise(void)
 }
 
 /*
- * DROP EXTENSION may take our tables away in the middle of a turn: that is
- * no error to report, the next turn sees that the extension is gone.
+ * Errors that a turn may meet and the next one may not: DROP EXTENSION takes
+ * our tables away, or someone holds a lock on them.
  */
+static bool
+is_passing(int code)
+{
+	return code == ERRCODE_UNDEFINED_TABLE || code == ERRCODE_UNDEFINED_SCHEMA ||
+		code == ERRCODE_UNDEFINED_FUNCTION || code == ERRCODE_UNDEFINED_OBJECT ||
+		code == ERRCODE_LOCK_NOT_AVAILABLE || code == ERRCODE_T_R_DEADLOCK_DETECTED;
+}
+
 static long
-supervise_through_drop(void)
+supervise_through_errors(void)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile long wait_ms = 0;
@@ -289,10 +324,7 @@ supervise_through_drop(void)
 	}
 	PG_CATCH();
 	{
-		int			code = geterrcode();
-
-		if (code != ERRCODE_UNDEFINED_TABLE && code != ERRCODE_UNDEFINED_SCHEMA &&
-			code != ERRCODE_UNDEFINED_FUNCTION && code != ERRCODE_UNDEFINED_OBJECT)
+		if (!is_passing(geterrcode()))
 			PG_RE_THROW();
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
@@ -333,15 +365,10 @@ us_supervisor_main(Datum arg)
 		CHECK_FOR_INTERRUPTS();
 		us_process_main_loop_interrupts();
 
-		wait_ms = supervise_through_drop();
+		wait_ms = supervise_through_errors();
 		MemoryContextReset(context);
 		if (wait_ms < 0)
-		{
-			us_database_set_idle(MyDatabaseId,
-								 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-															 IDLE_INTERVAL_MS));
 			break;
-		}
 
 		pgstat_report_activity(STATE_IDLE, NULL);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
