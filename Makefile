@@ -54,6 +54,7 @@ OBJS = \
 	worker/map_plan.o \
 	worker/map_nested.o \
 	worker/map_part.o \
+	worker/map_rest.o \
 	worker/map_default.o \
 	worker/convert.o \
 	worker/sink_table.o \

@@ -68,6 +68,7 @@ struct UsDecoder
 	const UsPathSet *paths;
 	UsTextChunk *chunks;		/* first chunk; de-escaped strings live here */
 	UsTextChunk *chunk;			/* the one being filled */
+	bool		unknown;		/* false: paths took all of the last message; true: perhaps not */
 	void	   *state;			/* the format's own; NULL until the first message */
 };
 

@@ -43,8 +43,9 @@
 typedef struct JsonFrame
 {
 	int			node;
-	int			element;		/* array: number of the element being read */
+	int			element;		/* array: number of the next element */
 	int			expected;		/* object: node of the next field, if the order holds; -1 */
+	bool		taken;			/* as a whole, by a path that ends here or further out */
 	const char *start;			/* its bracket */
 } JsonFrame;
 
@@ -146,6 +147,9 @@ take_scalar(JsonWalk *walk, int node)
 	UsValue    *value = field >= 0 ? &walk->values[field] : NULL;
 	UsValueKind kind;
 
+	/* no path leads into a scalar; null is as good as nothing */
+	if (node >= 0 && field < 0 && walk->token.type != JSON_TOKEN_NULL)
+		walk->decoder->unknown = true;
 	switch (walk->token.type)
 	{
 		case JSON_TOKEN_STRING:
@@ -224,6 +228,8 @@ open_container(JsonWalk *walk, int node, bool is_array)
 	if (node < 0)
 		return;
 	frame = &walk->frames[walk->nframes++];
+	frame->taken = walk->paths->nodes[node].field >= 0 ||
+		(walk->nframes > 1 && frame[-1].taken);
 	frame->node = node;
 	frame->element = 0;
 	frame->expected = walk->paths->nodes[node].first_child;
@@ -308,6 +314,8 @@ read_key(JsonWalk *walk, int *node)
 		!take_string(walk, frame != NULL, &name, &len, &copied))
 		return JSON_STEP_BAD;
 	*node = frame != NULL ? find_field(walk, frame, name, len) : -1;
+	if (*node < 0 && frame != NULL && !frame->taken)
+		walk->decoder->unknown = true;
 	if (copied > 0)
 		us_decoder_text_trim(walk->decoder, copied);
 
@@ -315,6 +323,17 @@ read_key(JsonWalk *walk, int *node)
 		!us_json_next(&walk->token))
 		return JSON_STEP_BAD;
 	return JSON_STEP_VALUE;
+}
+
+/* the node that waits for the next element of an array */
+static inline int
+find_element(JsonWalk *walk, JsonFrame *frame)
+{
+	int			child = us_path_element(walk->paths, frame->node, frame->element++);
+
+	if (child < 0 && !frame->taken)
+		walk->decoder->unknown = true;
+	return child;
 }
 
 /* the current token begins a value of node (-1 = unwanted) */
@@ -337,7 +356,7 @@ begin_value(JsonWalk *walk, int *node)
 	if (!is_array)
 		return read_key(walk, node);
 	if (*node >= 0)
-		*node = us_path_element(walk->paths, *node, 0);
+		*node = find_element(walk, innermost_frame(walk));
 	return JSON_STEP_VALUE;
 }
 
@@ -359,13 +378,7 @@ after_value(JsonWalk *walk, int *node)
 	if (!is_array)
 		return read_key(walk, node);
 
-	*node = -1;
-	if (innermost_frame(walk) != NULL)
-	{
-		JsonFrame  *frame = innermost_frame(walk);
-
-		*node = us_path_element(walk->paths, frame->node, ++frame->element);
-	}
+	*node = innermost_frame(walk) != NULL ? find_element(walk, innermost_frame(walk)) : -1;
 	return JSON_STEP_VALUE;
 }
 
@@ -420,6 +433,7 @@ us_decode_json(UsDecoder *decoder, const char *data, size_t len, UsValue *values
 	JsonWalk   *walk = decoder->state;
 	bool		is_object;
 
+	decoder->unknown = false;
 	for (int i = 0; i < decoder->paths->nfields; i++)
 		values[i] = (UsValue) {NULL, 0, US_VALUE_ABSENT};
 	if (is_blank(data, len))

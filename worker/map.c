@@ -245,7 +245,8 @@ us_map_fast(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 		return US_MAP_SKIP;
 	us_map_begin_message(map);
 	result = us_map_decode(map, message);
-	if (unlikely(result == US_DECODE_UNSURE || !us_map_same_text(map, message)))
+	if (unlikely(result == US_DECODE_UNSURE || !us_map_same_text(map, message) ||
+				 (map->refuse_unknown && map->decoder->unknown)))
 	{
 		UsMapResult way = leave_message(map, message, slot, 0);
 

@@ -59,6 +59,13 @@ extern TupleDesc us_map_descriptor(const UsMap *map);
 extern void us_map_leave_unfed(UsMap *map, bool leave);
 
 /*
+ * us_map_refuse_unknown -- whether a field that no column takes is an error
+ *
+ * Off after us_map_compile.  Nothing is unknown where a column takes @rest.
+ */
+extern void us_map_refuse_unknown(UsMap *map, bool refuse);
+
+/*
  * us_map_begin_batch -- once before the messages of a batch
  *
  * Values are palloc'd in batch_context, which the caller resets after the
@@ -79,7 +86,8 @@ extern UsMapResult us_map_fast(UsMap *map, const UsMessage *message, TupleTableS
  * us_map_slow -- map a message wholly
  *
  * Errors:  what is wrong with the message: 22P02 not JSON or empty, 22P05
- *          \u0000 or not convertible, 22021 not UTF-8, 22023 not an object,
+ *          \u0000 or not convertible, 22021 not UTF-8, 22023 not an object, or
+ *          a field that no column takes (see us_map_refuse_unknown),
  *          or what the column's input function, domain or default raises.
  *          us_map_error_column then names the column.
  * Needs:   transaction, active snapshot; what us_map_fast left is finished

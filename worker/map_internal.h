@@ -120,6 +120,7 @@ struct UsMap
 	UsValue    *values;			/* paths->nfields */
 	bool		utf8;			/* the database's encoding is that of messages */
 	bool		leave_unfed;	/* see us_map_leave_unfed */
+	bool		refuse_unknown; /* see us_map_refuse_unknown */
 
 	/* of the batch */
 	MemoryContext batch_context;
@@ -239,5 +240,13 @@ extern char *us_part_text(UsMap *map, const UsMessage *message, UsPart part, boo
 
 /* US_PART_HEADERS and US_PART_REST; NULL when the message has none */
 extern Jsonb *us_part_jsonb(UsMap *map, const UsMessage *message, UsPart part);
+
+/* worker/map_rest.c */
+
+/* US_PART_REST, in CurrentMemoryContext */
+extern Jsonb *us_part_rest(UsMap *map, const UsMessage *message);
+
+/* raises 22023 when @rest would not be empty, naming the first field in it */
+extern void us_part_refuse_rest(UsMap *map, const UsMessage *message);
 
 #endif							/* US_MAP_INTERNAL_H */

@@ -131,68 +131,11 @@ us_message_headers(const UsMessage *message)
 	return JsonbValueToJsonb(result);
 }
 
-/* the node for a key, which is in the database's encoding; -1 = none */
-static int
-find_key(const UsPathSet *paths, int node, const JsonbValue *key)
-{
-	const char *name = key->val.string.val;
-	int			name_len = key->val.string.len;
-	char	   *utf8 = pg_server_to_any(name, name_len, PG_UTF8);
-
-	if (utf8 != name)
-		name_len = (int) strlen(utf8);
-	return us_path_child(paths, node, utf8, name_len);
-}
-
-/* copies an array or object, which belongs to a node of paths, without what columns took */
-static JsonbValue *
-push_rest(JsonbParseState **state, JsonbContainer *container, const UsPathSet *paths, int node)
-{
-	bool		object = JsonContainerIsObject(container);
-	JsonbIterator *iterator = JsonbIteratorInit(container);
-	JsonbIteratorToken token;
-	JsonbValue	value;
-	int			element = 0;
-
-	check_stack_depth();
-	(void) JsonbIteratorNext(&iterator, &value, true);
-	pushJsonbValue(state, object ? WJB_BEGIN_OBJECT : WJB_BEGIN_ARRAY, NULL);
-	while ((token = JsonbIteratorNext(&iterator, &value, true)) == WJB_KEY || token == WJB_ELEM)
-	{
-		JsonbValue	key = value;
-		int			child;
-
-		child = token == WJB_KEY ? find_key(paths, node, &key) :
-			us_path_element(paths, node, element++);
-		if (token == WJB_KEY)
-			(void) JsonbIteratorNext(&iterator, &value, true);
-		if (child >= 0 && paths->nodes[child].field >= 0)
-			continue;
-		if (token == WJB_KEY)
-			pushJsonbValue(state, WJB_KEY, &key);
-		if (child >= 0 && value.type == jbvBinary)
-			push_rest(state, value.val.binary.data, paths, child);
-		else
-			pushJsonbValue(state, token == WJB_KEY ? WJB_VALUE : WJB_ELEM, &value);
-	}
-	return pushJsonbValue(state, object ? WJB_END_OBJECT : WJB_END_ARRAY, NULL);
-}
-
-static Jsonb *
-message_rest(UsMap *map, const UsMessage *message)
-{
-	char	   *text = us_message_text(message->value, message->value_len);
-	Jsonb	   *document = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
-	JsonbParseState *state = NULL;
-
-	return JsonbValueToJsonb(push_rest(&state, &document->root, map->paths, 0));
-}
-
 Jsonb *
 us_part_jsonb(UsMap *map, const UsMessage *message, UsPart part)
 {
 	if (part == US_PART_REST)
-		return message_rest(map, message);
+		return us_part_rest(map, message);
 	return us_message_headers(message);
 }
 

@@ -361,6 +361,15 @@ us_map_descriptor(const UsMap *map)
 }
 
 void
+us_map_refuse_unknown(UsMap *map, bool refuse)
+{
+	map->refuse_unknown = refuse;
+	for (int i = 0; i < map->ncolumns; i++)
+		if (map->columns[i].origin == US_ORIGIN_PART && map->columns[i].part == US_PART_REST)
+			map->refuse_unknown = false;
+}
+
+void
 us_map_leave_unfed(UsMap *map, bool leave)
 {
 	map->leave_unfed = leave;

@@ -174,6 +174,8 @@ us_map_slow(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 	if (!left)
 	{
 		decode_or_raise(map, message);
+		if (map->refuse_unknown && map->decoder->unknown)
+			us_part_refuse_rest(map, message);
 		us_map_begin_row(map, slot);
 	}
 	for (int i = first; i < map->ncolumns; i++)

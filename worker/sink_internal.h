@@ -12,9 +12,8 @@
 
 struct UsSink
 {
+	const UsStream *stream;
 	Oid			target;
-	const char *format;
-	Jsonb	   *columns;
 
 	/* made when the relation changed; all of it lives in plan_context */
 	uint64		changes;		/* counts the relation's invalidations */

@@ -81,7 +81,7 @@ invalidate_domains(Datum arg, int cache, uint32 hash)
 }
 
 UsSink *
-us_sink_create(MemoryContext context, Oid target, const char *format, Jsonb *columns)
+us_sink_create(MemoryContext context, const UsStream *stream)
 {
 	static bool registered = false;
 	UsSink	   *sink = MemoryContextAllocZero(context, sizeof(UsSink));
@@ -93,9 +93,8 @@ us_sink_create(MemoryContext context, Oid target, const char *format, Jsonb *col
 	}
 	registered = true;
 
-	sink->target = target;
-	sink->format = format;
-	sink->columns = columns;
+	sink->stream = stream;
+	sink->target = stream->target_oid;
 	sink->failed_row = -1;
 	sink->changes = 1;
 	sink->plan_context = AllocSetContextCreate(context, "sink plan", ALLOCSET_DEFAULT_SIZES);
@@ -167,7 +166,9 @@ compile(UsSink *sink)
 	MemoryContextReset(sink->plan_context);
 
 	us_check_target(sink->target);
-	sink->map = us_map_compile(sink->relation, sink->format, sink->columns, sink->plan_context);
+	sink->map = us_map_compile(sink->relation, sink->stream->format, sink->stream->columns,
+							   sink->plan_context);
+	us_map_refuse_unknown(sink->map, sink->stream->options.refuse_unknown_fields);
 	sink->descriptor = us_map_descriptor(sink->map);
 	sink->direct = us_sink_direct_possible(sink->relation);
 	sink->may_suppress = !sink->direct && us_sink_query_may_suppress(sink->relation);

@@ -13,6 +13,7 @@
 #define US_SINK_TABLE_H
 
 #include "executor/tuptable.h"
+#include "extension/catalog.h"
 #include "utils/rel.h"
 #include "worker/map.h"
 
@@ -21,11 +22,10 @@ typedef struct UsSink UsSink;
 /*
  * us_sink_create -- the sink of a stream; opens nothing yet
  *
- * In:      target, format and columns of the stream, which must live as long
- *          context   that it lives in; delete it to be rid of the sink
+ * In:      context  that it lives in; delete it to be rid of the sink
+ *          stream   must live as long
  */
-extern UsSink *us_sink_create(MemoryContext context, Oid target,
-							  const char *format, Jsonb *columns);
+extern UsSink *us_sink_create(MemoryContext context, const UsStream *stream);
 
 /*
  * us_sink_begin -- open the target for one batch

@@ -99,8 +99,7 @@ load(UsWorker *worker, const UsSlot *slot)
 								 &npositions);
 	MemoryContextSwitchTo(context);
 
-	worker->sink = us_sink_create(context, worker->stream->target_oid, worker->stream->format,
-								  worker->stream->columns);
+	worker->sink = us_sink_create(context, worker->stream);
 	worker->batch = us_batch_create(worker->stream, worker->sink, positions, npositions);
 	worker->stops = palloc0(sizeof(UsEvent) * Max(npositions, 1));
 

@@ -158,6 +158,59 @@ is_deeply($mapping->letters('text_keys'),
 	{ 1 => '22021 k', 2 => '22021 k', 3 => '22P02 j', 4 => '22P05 j' }, 'and those that are neither');
 
 #
+# Fields that no column takes
+#
+my @known = (
+	'{"id": 1}', '{"id": 1, "name": {"first": "a"}, "l": [1]}', '{}', '{"name": {}, "l": []}', '{"name": null, "l": null}',
+	'{"doc": {"any": ["thing"]}}', '{"name": {"x": 1}, "name": {"first": "b"}}', '{"id": 5, "doc": {"deep": {"d": 1, "e": 2}}}',
+	'{"\u0069d": 3}');
+my @unknown = (
+	[ '{"id": 1, "more": null}', 'more' ],
+	[ '{"id": 1, "order": {"x": 1}}', 'order' ],
+	[ '{"name": {"first": "a", "last": "b"}}', 'name.last' ],
+	[ '{"name": "a"}', 'name' ],
+	[ '{"l": [1, 2]}', 'l.1' ],
+	[ '{"l": {"1": 1}}', 'l.1' ],
+	[ '{"ID": 1}', 'ID' ],
+	[ '{"left": 1}', 'left' ],
+	[ '{"twice": 1}', 'twice' ],
+	[ '{"n": 1}', 'n' ],
+	[ '{"\u00fc": [{}]}', 'ü' ],
+	[ '{"name": {"first": "b"}, "name": {"x": 1}}', 'name.x' ],
+	[ '{"x' . ('é' x 300) . '": 1}', 'x' . ('é' x 99) ],
+	[ '{"id": "no number", "more": 1}', 'more' ]);
+my $columns = '{"n": "@offset", "first": "name.first", "l": "l.0", "deep": "doc.deep.d", "left": null}';
+foreach my $table ('strict', 'lax', 'rest')
+{
+	my $is_strict = $table ne 'lax';
+	my $has_rest = $table eq 'rest';
+
+	$mapping->query("CREATE TABLE $table (n bigint, id int, first text, l int, doc jsonb, deep int, \"left\" int,
+		rest jsonb, twice int GENERATED ALWAYS AS (id * 2) STORED)");
+	$mapping->query("ALTER TABLE $table DROP rest") unless $has_rest;
+	$mapping->stream(
+		$table,
+		$has_rest ? $columns =~ s/}/, "rest": "\@rest"}/r : $columns,
+		[ @known, map { $_->[0] } @unknown ],
+		options => $is_strict ? '{"unknown_fields": "dead_letter"}' : '{}');
+	my $number = @known;
+	is_deeply(
+		$mapping->letters($table),
+		$is_strict && !$has_rest ? { map { $_ => '22023 -' } $number .. $number + $#unknown } :
+		  { $number + $#unknown => '22P02 id' },
+		"$table: " . ($is_strict && !$has_rest ? 'messages with unknown fields' : 'only what is wrong otherwise')
+		  . ' are dead letters');
+}
+is_deeply(
+	[ $mapping->rows(q{SELECT error FROM userstream.dead_letter WHERE stream = 'strict' ORDER BY kafka_offset}) ],
+	[ map { qq(no column takes field "$_->[1]" of the message) } @unknown ],
+	'the error names the field');
+is( $mapping->query('SELECT n FROM rest WHERE rest = \'{}\' ORDER BY n'),
+	join("\n", 0 .. $#known), '@rest is empty in exactly those that are not refused');
+is( $mapping->query("SELECT rest FROM rest WHERE n = @{[ scalar @known + 2 ]}"),
+	'{"name": {"last": "b"}}', 'and else holds what was unknown');
+
+#
 # Absent and null
 #
 $mapping->query(q{

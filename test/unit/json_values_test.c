@@ -321,6 +321,60 @@ test_no_paths(void)
 	for (size_t i = 0; i < lengthof(cases); i++) \
 		check(&cases[i])
 
+typedef struct UnknownCase
+{
+	const char *message;
+	const char *paths;
+	bool		unknown;
+} UnknownCase;
+
+static const UnknownCase unknowns[] =
+{
+	{"{}", "a", false},
+	{"{\"a\":1}", "a", false},
+	{"{\"\\u0061\":1}", "a", false},
+	{"{\"a\":{\"x\":[1,{\"y\":2}]}}", "a", false},
+	{"{\"b\":1}", "a", true},
+	{"{\"b\":null}", "a", true},
+	{"{\"a\":1,\"b\":{}}", "a", true},
+	{"{\"a\":{\"b\":1}}", "a.b", false},
+	{"{\"a\":{}}", "a.b", false},
+	{"{\"a\":[]}", "a.b", false},
+	{"{\"a\":null}", "a.b", false},
+	{"{\"a\":1}", "a.b", true},
+	{"{\"a\":\"x\"}", "a.b", true},
+	{"{\"a\":{\"b\":1,\"c\":2}}", "a.b", true},
+	{"{\"a\":[1]}", "a.b", true},
+	{"{\"a\":[1]}", "a.0", false},
+	{"{\"a\":[1,2]}", "a.0", true},
+	{"{\"a\":[1,2]}", "a.1", true},
+	{"{\"a\":[1,2]}", "a.0 a.1", false},
+	{"{\"a\":[[1],{\"b\":2}]}", "a.0.0 a.1.b", false},
+	{"{\"a\":[[1],{\"b\":2,\"c\":3}]}", "a.0.0 a.1.b", true},
+	{"{\"a\":{\"b\":{\"c\":1,\"d\":2},\"e\":3}}", "a a.b.c", false},
+	{"{\"a\":{\"b\":{\"c\":1,\"d\":2},\"e\":3},\"f\":[{}]}", "a a.b.c f.0.x", false},
+	{"{\"a\":{\"b\":{\"c\":{\"d\":{\"x\":1}}}}}", "a.b.c.d a.b.c.d.e", false},
+	{"{\"a\":{\"b\":1}} ", "a.c a.b a.d", false},
+};
+
+/* what paths take is never unknown; false alarms are for the caller to find out */
+static void
+test_unknown(void)
+{
+	for (size_t i = 0; i < lengthof(unknowns); i++)
+	{
+		const UnknownCase *c = &unknowns[i];
+		UsDecoder  *decoder = decoder_for(c->paths);
+		bool		decodes;
+
+		/* what the message before had does not stay */
+		decode_bytes(decoder, "{\"zz\":1}", 8);
+		decodes = decode_bytes(decoder, c->message, strlen(c->message)) == US_DECODE_OK;
+		tap_ok(decodes && decoder->unknown == c->unknown, "%s of %s: %s unknown",
+			   c->paths, c->message, c->unknown ? "something is" : "nothing is");
+	}
+}
+
 int
 main(void)
 {
@@ -329,6 +383,7 @@ main(void)
 	CHECK_ALL(numbers);
 	CHECK_ALL(duplicates);
 	CHECK_ALL(paths);
+	test_unknown();
 	test_odd_steps();
 	test_forget_tree();
 	test_memory();
