@@ -24,7 +24,12 @@ OBJS = \
 	extension/args.o \
 	extension/stream_args.o \
 	extension/stream_topic.o \
+	extension/stream_start.o \
+	extension/stream_check.o \
+	extension/stream_access.o \
+	extension/stream_store.o \
 	extension/stream_api.o \
+	extension/stream_alter.o \
 	extension/stream_change.o \
 	extension/status.o \
 	extension/hook.o \

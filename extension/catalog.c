@@ -275,8 +275,8 @@ read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
 	stream->home = text_column(tuple, desc, COL_HOME);
 	stream->config_version = DatumGetInt32(notnull_column(tuple, desc, COL_CONFIG_VERSION));
 	stream->partitions = DatumGetInt32(notnull_column(tuple, desc, COL_PARTITIONS));
-	stream->misfit = read_options(stream,
-								  DatumGetJsonbP(notnull_column(tuple, desc, COL_OPTIONS)));
+	stream->options_given = DatumGetJsonbPCopy(notnull_column(tuple, desc, COL_OPTIONS));
+	stream->misfit = read_options(stream, stream->options_given);
 	if (stream->misfit == NULL)
 		stream->misfit = find_misfit(stream, on_error, workers);
 	pfree(on_error);

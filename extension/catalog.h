@@ -104,6 +104,7 @@ typedef struct UsStream
 	UsOnError	on_error;
 	int			workers;		/* 1 .. US_MAX_WORKERS, whatever the row holds */
 	UsStreamOptions options;
+	Jsonb	   *options_given;	/* as stored, without those at their default */
 	char	   *misfit;			/* what in the row this version cannot follow; NULL = nothing */
 	char	   *timezone;		/* of the creator */
 	bool		paused;
@@ -130,6 +131,9 @@ extern UsStream *us_catalog_streams(int *count);
 /* one by id or by name; NULL when there is none */
 extern UsStream *us_catalog_stream(int64 id);
 extern UsStream *us_catalog_stream_by_name(const char *name);
+
+/* whether a definition was made, or adopted, in this database; only then its oids count */
+extern bool us_stream_at_home(const UsStream *stream);
 
 /*
  * us_stream_problem -- why a stream cannot run, apart from being paused

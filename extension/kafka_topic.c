@@ -2,7 +2,7 @@
  * extension/kafka_topic.c
  *    asks a broker for the partitions of a topic and their watermarks
  *
- * Called by create_stream in the caller's backend.  A consumer handle is made
+ * Called in the backend of create_stream, alter_stream and seek_stream.  A consumer handle is made
  * and ended here: a consumer never creates a topic, and without a group.id it
  * leaves nothing behind on the broker.  The questions are asked in a helper
  * thread (us_kafka_call), so that a broker may answer slowly while the caller
@@ -26,6 +26,14 @@
 #define GRACE_MS			200		/* for the helper to say itself that time is over */
 #define MIN_SOCKET_TIMEOUT_MS 1000
 
+/* what is asked about each partition */
+typedef enum Question
+{
+	LOW_OFFSETS,
+	HIGH_OFFSETS,
+	OFFSETS_AT_TIME
+} Question;
+
 /* belongs to the helper thread while it runs, see us_kafka_call */
 typedef struct Inquiry
 {
@@ -33,6 +41,7 @@ typedef struct Inquiry
 	rd_kafka_queue_t *events;	/* errors of connections */
 	rd_kafka_topic_t *topic;
 	const atomic_bool *abandoned;
+	int64_t		time_ms;		/* -1 = nothing to ask about a time */
 	int64_t		deadline_ms;	/* by now_ms() */
 	int			step_ms;
 
@@ -159,6 +168,7 @@ copy_partitions(Inquiry *inquiry, const rd_kafka_metadata_topic_t *topic)
 	{
 		inquiry->partitions[i].partition = topic->partitions[i].id;
 		inquiry->partitions[i].leader = topic->partitions[i].leader;
+		inquiry->partitions[i].time_offset = -1;
 	}
 	qsort(inquiry->partitions, (size_t) inquiry->count, sizeof(UsTopicPartition),
 		  compare_partitions);
@@ -220,37 +230,63 @@ ask_partitions(Inquiry *inquiry)
 	return known;
 }
 
+/* an answer without an offset is one only to the question about a time */
+static bool
+take_offset(UsTopicPartition *partition, Question question, int64_t offset)
+{
+	switch (question)
+	{
+		case LOW_OFFSETS:
+			partition->low_offset = offset;
+			return offset >= 0;
+		case HIGH_OFFSETS:
+			partition->high_offset = offset;
+			return offset >= 0;
+		case OFFSETS_AT_TIME:
+			partition->time_offset = offset >= 0 ? offset : -1;
+			return true;
+	}
+	return false;
+}
+
 /* one answer for all partitions; false and text when one of them is missing */
 static bool
-read_offsets(Inquiry *inquiry, const rd_kafka_topic_partition_list_t *list, bool high,
+read_offsets(Inquiry *inquiry, const rd_kafka_topic_partition_list_t *list, Question question,
 			 char *text, size_t text_size)
 {
 	for (int i = 0; i < inquiry->count; i++)
 	{
 		const rd_kafka_topic_partition_t *answer = &list->elems[i];
 
-		if (answer->err || answer->offset < 0)
+		if (answer->err || !take_offset(&inquiry->partitions[i], question, answer->offset))
 		{
 			snprintf(text, text_size, "partition %d: %s", (int) answer->partition,
 					 answer->err ? rd_kafka_err2str(answer->err) : "no offset");
 			return false;
 		}
-		if (high)
-			inquiry->partitions[i].high_offset = answer->offset;
-		else
-			inquiry->partitions[i].low_offset = answer->offset;
 	}
 	return true;
 }
 
 /*
- * Ask for one end of every partition at once.  Earliest and latest are special
- * times in Kafka's protocol, with the values of librdkafka's special offsets.
- * (Its call for the two watermarks of one partition takes a round trip for
- * each, and before 2.3 it does not keep to its timeout.)
+ * Earliest and latest are special times in Kafka's protocol, with the values
+ * of librdkafka's special offsets.
+ */
+static int64_t
+time_of(const Inquiry *inquiry, Question question)
+{
+	if (question == OFFSETS_AT_TIME)
+		return inquiry->time_ms;
+	return question == HIGH_OFFSETS ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+}
+
+/*
+ * Ask one thing about every partition at once.  (librdkafka's call for the two
+ * watermarks of one partition takes a round trip for each, and before 2.3 it
+ * does not keep to its timeout.)
  */
 static bool
-ask_offsets(Inquiry *inquiry, bool high)
+ask_offsets(Inquiry *inquiry, Question question)
 {
 	const char *topic = rd_kafka_topic_name(inquiry->topic);
 	char		text[256];
@@ -265,7 +301,7 @@ ask_offsets(Inquiry *inquiry, bool high)
 		for (int i = 0; i < inquiry->count; i++)
 		{
 			rd_kafka_topic_partition_list_add(list, topic, inquiry->partitions[i].partition);
-			list->elems[i].offset = high ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+			list->elems[i].offset = time_of(inquiry, question);
 		}
 		err = rd_kafka_offsets_for_times(inquiry->rk, list, next_step_ms(inquiry));
 		if (!err && list->elems[0].err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
@@ -273,7 +309,7 @@ ask_offsets(Inquiry *inquiry, bool high)
 		if (err)
 			snprintf(text, sizeof(text), "%s", rd_kafka_err2str(err));
 		else
-			answered = read_offsets(inquiry, list, high, text, sizeof(text));
+			answered = read_offsets(inquiry, list, question, text, sizeof(text));
 		rd_kafka_topic_partition_list_destroy(list);
 
 		if (err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
@@ -295,7 +331,10 @@ inquire(void *argument, const atomic_bool *abandoned)
 	if (!ask_partitions(inquiry))
 		return;
 	inquiry->step_ms = FIRST_STEP_MS;
-	if (ask_offsets(inquiry, false) && ask_offsets(inquiry, true))
+	if (!ask_offsets(inquiry, LOW_OFFSETS) || !ask_offsets(inquiry, HIGH_OFFSETS))
+		return;
+	/* after the ends: where no message is that late, the end known by now is before any */
+	if (inquiry->time_ms < 0 || ask_offsets(inquiry, OFFSETS_AT_TIME))
 		inquiry->result = US_TOPIC_OK;
 }
 
@@ -421,7 +460,7 @@ close_inquiry(Inquiry *inquiry, const UsOptionList *options,
 
 UsTopicResult
 us_kafka_topic_describe(const UsOptionList *options, const char *topic,
-						int timeout_ms, bool (*interrupted) (void),
+						int64_t time_ms, int timeout_ms, bool (*interrupted) (void),
 						UsTopicPartition **partitions, int *count,
 						char *errstr, size_t errstr_size)
 {
@@ -432,6 +471,7 @@ us_kafka_topic_describe(const UsOptionList *options, const char *topic,
 	inquiry = open_inquiry(options, topic, timeout_ms, errstr, errstr_size);
 	if (inquiry == NULL)
 		return US_TOPIC_FAILED;
+	inquiry->time_ms = time_ms;
 
 	switch (us_kafka_call(inquire, release_inquiry, inquiry, timeout_ms + GRACE_MS, interrupted))
 	{

@@ -21,6 +21,7 @@ typedef struct UsTopicPartition
 	int32_t		leader;			/* broker id; -1 = none now */
 	int64_t		low_offset;		/* first offset in the log */
 	int64_t		high_offset;	/* next offset to be given */
+	int64_t		time_offset;	/* first message at or after the time asked for; -1 = none */
 } UsTopicPartition;
 
 typedef enum UsTopicResult
@@ -36,7 +37,9 @@ typedef enum UsTopicResult
 /*
  * us_kafka_topic_describe -- partitions of a topic with their watermarks
  *
- * In:      timeout_ms   for all of it
+ * In:      time_ms      also ask for the offsets at this time, milliseconds since
+ *                       1970; -1 = do not
+ *          timeout_ms   for all of it
  *          interrupted  asked at least four times a second; may be NULL
  * Out:     partitions   malloc'd array, ascending, the caller frees it; only
  *                       with US_TOPIC_OK
@@ -44,7 +47,8 @@ typedef enum UsTopicResult
  * Errors:  none raised; calls nothing of PostgreSQL
  */
 extern UsTopicResult us_kafka_topic_describe(const UsOptionList *options, const char *topic,
-											 int timeout_ms, bool (*interrupted) (void),
+											 int64_t time_ms, int timeout_ms,
+											 bool (*interrupted) (void),
 											 UsTopicPartition **partitions, int *count,
 											 char *errstr, size_t errstr_size);
 

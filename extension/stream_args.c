@@ -1,9 +1,8 @@
 /*-------------------------------------------------------------------------
  * extension/stream_args.c
- *    the arguments of create_stream, from datums -> checked C values
+ *    the arguments of create_stream and alter_stream -> a checked definition to be
  *
- * Runs in the caller's backend, before anything is looked up.  A null where
- * there is a default means the default.
+ * Runs in the caller's backend, before anything else is looked up.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -11,11 +10,12 @@
 #include "extension/args.h"
 #include "extension/catalog.h"
 #include "extension/options.h"
+#include "extension/server.h"
 #include "extension/stream_args.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-/* positions in the signature of create_stream */
+/* positions in the signatures of create_stream and alter_stream */
 enum
 {
 	ARG_NAME,
@@ -30,9 +30,10 @@ enum
 	ARG_START_AT,
 	ARG_ON_ERROR,
 	ARG_WORKERS,
-	ARG_OPTIONS,
-	ARG_IF_NOT_EXISTS
+	ARG_OPTIONS
 };
+
+StaticAssertDecl(ARG_OPTIONS + 1 == US_STREAM_ARG_LAST, "arguments of stream functions");
 
 /* words that an argument takes, now and later; both lists NULL-terminated */
 typedef struct Words
@@ -48,15 +49,12 @@ static const char *const formats_now[] = {"json", NULL};
 static const char *const formats_later[] = {"avro", "protobuf", "csv", "text", NULL};
 static const char *const modes_now[] = {"append", NULL};
 static const char *const modes_later[] = {"upsert", NULL};
-static const char *const starts_now[] = {"earliest", "latest", NULL};
 static const char *const on_errors_now[] = {"dead_letter", "stop", NULL};
 
 static const Words format_words = {"format", formats_now, formats_later,
 "The format of the messages can be json."};
 static const Words mode_words = {"mode", modes_now, modes_later,
 "The mode can be append."};
-static const Words start_words = {"start_at", starts_now, no_words,
-"A stream can start at earliest or latest."};
 static const Words on_error_words = {"on_error", on_errors_now, no_words,
 "A message that cannot be taken can become a dead_letter, or stop its partition."};
 
@@ -104,21 +102,15 @@ us_stream_word_is_known(const char *argument, const char *word)
 	return false;
 }
 
-/* positions of other kinds are known words of this argument, but come later */
 static void
-check_start_at(const char *start_at)
+take_text(FunctionCallInfo fcinfo, int arg, char **value)
 {
-	if (start_at[0] == '{' || strpbrk(start_at, "0123456789") != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("start_at \"%s\" is not supported yet", start_at),
-				 errdetail("To start at a time, or at an offset of each partition, is not possible yet."),
-				 errhint("%s", start_words.hint)));
-	check_word(start_at, &start_words);
+	if (!PG_ARGISNULL(arg))
+		*value = text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
 static void
-refuse_later_arguments(FunctionCallInfo fcinfo)
+refuse_later_arguments(FunctionCallInfo fcinfo, bool altering)
 {
 	if (!PG_ARGISNULL(ARG_KEY) &&
 		ArrayGetNItems(ARR_NDIM(PG_GETARG_ARRAYTYPE_P(ARG_KEY)),
@@ -127,49 +119,128 @@ refuse_later_arguments(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("argument \"key\" is not supported yet"),
 				 errhint("Leave it out: mode append needs no key.")));
-	if (!PG_ARGISNULL(ARG_TRANSFORM))
+	/* a dash takes away what is not there */
+	if (!PG_ARGISNULL(ARG_TRANSFORM) &&
+		!(altering && strcmp(text_to_cstring(PG_GETARG_TEXT_PP(ARG_TRANSFORM)), "-") == 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("argument \"transform\" is not supported yet"),
 				 errhint("Leave it out: columns => ... says where each column takes its value from.")));
 }
 
-void
-us_stream_args_read(FunctionCallInfo fcinfo, UsStreamArgs *args)
+/* an empty object is the same as none */
+static Jsonb *
+columns_arg(FunctionCallInfo fcinfo)
 {
-	static const char *const required[] = {"name", "server", "topic", "target"};
+	Jsonb	   *columns = PG_GETARG_JSONB_P(ARG_COLUMNS);
+
+	return JB_ROOT_IS_OBJECT(columns) && JB_ROOT_COUNT(columns) == 0 ? NULL : columns;
+}
+
+/*
+ * Over those that there are; a JSON null goes back to the default, and takes
+ * out one that this version does not know.
+ */
+static Jsonb *
+options_arg(FunctionCallInfo fcinfo, Jsonb *kept)
+{
+	Jsonb	   *options = PG_GETARG_JSONB_P(ARG_OPTIONS);
 	UsStreamOptions ignored;
 
-	for (int i = ARG_NAME; i <= ARG_TARGET; i++)
-		if (PG_ARGISNULL(i))
-			us_args_refuse_null(required[i]);
+	if (kept != NULL && JB_ROOT_IS_OBJECT(options))
+	{
+		Datum		merged = DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(kept),
+												 JsonbPGetDatum(options));
 
-	args->name = us_stream_name_arg(fcinfo);
-	args->server = pstrdup(NameStr(*PG_GETARG_NAME(ARG_SERVER)));
-	args->topic = text_to_cstring(PG_GETARG_TEXT_PP(ARG_TOPIC));
-	args->target = PG_GETARG_OID(ARG_TARGET);
-	args->format = us_args_text(fcinfo, ARG_FORMAT, "json");
-	args->mode = us_args_text(fcinfo, ARG_MODE, "append");
-	args->columns = PG_ARGISNULL(ARG_COLUMNS) ? NULL : PG_GETARG_JSONB_P(ARG_COLUMNS);
-	args->start_at = us_args_text(fcinfo, ARG_START_AT, "earliest");
-	args->on_error = us_args_text(fcinfo, ARG_ON_ERROR, "dead_letter");
-	args->workers = PG_ARGISNULL(ARG_WORKERS) ? 1 : PG_GETARG_INT32(ARG_WORKERS);
-	args->options = PG_ARGISNULL(ARG_OPTIONS) ? NULL : PG_GETARG_JSONB_P(ARG_OPTIONS);
-	args->if_not_exists = !PG_ARGISNULL(ARG_IF_NOT_EXISTS) && PG_GETARG_BOOL(ARG_IF_NOT_EXISTS);
+		/* since 18 there is a second argument */
+		options = DatumGetJsonbP(DirectFunctionCall2(jsonb_strip_nulls, merged,
+													 BoolGetDatum(false)));
+	}
+	us_parse_stream_options(options, &ignored);
+	return options;
+}
 
-	us_args_check_name("stream", args->name);
+static void
+take_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args)
+{
+	if (!PG_ARGISNULL(ARG_SERVER))
+		args->server = pstrdup(NameStr(*PG_GETARG_NAME(ARG_SERVER)));
+	take_text(fcinfo, ARG_TOPIC, &args->topic);
+	if (!PG_ARGISNULL(ARG_TARGET))
+		args->target = PG_GETARG_OID(ARG_TARGET);
+	take_text(fcinfo, ARG_FORMAT, &args->format);
+	take_text(fcinfo, ARG_MODE, &args->mode);
+	if (!PG_ARGISNULL(ARG_COLUMNS))
+		args->columns = columns_arg(fcinfo);
+	take_text(fcinfo, ARG_ON_ERROR, &args->on_error);
+	if (!PG_ARGISNULL(ARG_WORKERS))
+		args->workers = PG_GETARG_INT32(ARG_WORKERS);
+}
+
+static void
+check_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args, bool altering)
+{
 	us_args_check_topic(args->topic);
 	check_word(args->format, &format_words);
 	check_word(args->mode, &mode_words);
-	refuse_later_arguments(fcinfo);
-	check_start_at(args->start_at);
+	refuse_later_arguments(fcinfo, altering);
+	if (!PG_ARGISNULL(ARG_START_AT))
+		args->start = us_start_parse("start_at", text_to_cstring(PG_GETARG_TEXT_PP(ARG_START_AT)));
 	check_word(args->on_error, &on_error_words);
 	if (args->workers < 1 || args->workers > US_MAX_WORKERS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid number of workers: %d", args->workers),
 				 errhint("A stream can have 1 to %d workers.", US_MAX_WORKERS)));
-	us_parse_stream_options(args->options, &ignored);
+	if (!PG_ARGISNULL(ARG_OPTIONS))
+		args->options = options_arg(fcinfo, args->options);
+}
+
+void
+us_stream_args_create(FunctionCallInfo fcinfo, UsStreamArgs *args)
+{
+	static const char *const required[] = {"name", "server", "topic", "target"};
+
+	for (int i = ARG_NAME; i <= ARG_TARGET; i++)
+		if (PG_ARGISNULL(i))
+			us_args_refuse_null(required[i]);
+
+	memset(args, 0, sizeof(*args));
+	args->name = us_stream_name_arg(fcinfo);
+	args->format = pstrdup("json");
+	args->mode = pstrdup("append");
+	args->start = us_start_parse("start_at", "earliest");
+	args->on_error = pstrdup("dead_letter");
+	args->workers = 1;
+	us_args_check_name("stream", args->name);
+	take_arguments(fcinfo, args);
+	check_arguments(fcinfo, args, false);
+}
+
+void
+us_stream_args_of(const UsStream *stream, UsStreamArgs *args)
+{
+	char	   *server = us_server_display_name(stream->server_oid);
+
+	memset(args, 0, sizeof(*args));
+	args->name = stream->name;
+	args->server = server != NULL && us_stream_at_home(stream) ? server : stream->server;
+	args->topic = stream->topic;
+	args->target = stream->target_oid;
+	args->format = stream->format;
+	args->mode = stream->mode;
+	args->columns = stream->columns;
+	args->on_error = pstrdup(stream->on_error == US_ON_ERROR_STOP ? "stop" : "dead_letter");
+	args->workers = stream->workers;
+	args->options = stream->options_given;
+}
+
+void
+us_stream_args_alter(FunctionCallInfo fcinfo, const UsStream *stream, UsStreamArgs *args)
+{
+	us_stream_args_of(stream, args);
+	take_arguments(fcinfo, args);
+	check_arguments(fcinfo, args, true);
 }
 
 char *

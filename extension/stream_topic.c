@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  * extension/stream_topic.c
- *    what the broker says of a topic -> partitions to start at, or an error
+ *    what the broker says of a topic -> partitions and their offsets, or an error
  *
- * Runs in the backend of create_stream, inside the caller's transaction: in
- * bounded time, cancellable, and with no lock on the target.
+ * Runs in the backend of create_stream, alter_stream and seek_stream, inside
+ * the caller's transaction: in bounded time, cancellable, and with no lock of
+ * ours.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -17,7 +18,7 @@
 
 #define BROKER_TIMEOUT_MS	10000	/* for all that is asked of the broker */
 
-pg_noreturn static void report_topic(const UsStreamArgs *args, UsTopicResult result,
+pg_noreturn static void report_topic(const UsTopicQuestion *question, UsTopicResult result,
 									 const char *errstr);
 
 static bool
@@ -27,22 +28,22 @@ interrupt_pending(void)
 }
 
 static void
-report_topic(const UsStreamArgs *args, UsTopicResult result, const char *errstr)
+report_topic(const UsTopicQuestion *question, UsTopicResult result, const char *errstr)
 {
 	switch (result)
 	{
 		case US_TOPIC_UNKNOWN:
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("topic \"%s\" does not exist", args->topic),
+					 errmsg("topic \"%s\" does not exist", question->topic),
 					 errdetail("The brokers of server \"%s\" know no topic of this name.",
-							   args->server),
+							   question->server_name),
 					 errhint("Create the topic first, or look for the right name: upper and lower case differ.")));
 		case US_TOPIC_NOT_AUTHORIZED:
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("permission denied for topic \"%s\"", args->topic),
-					 errdetail("The brokers of server \"%s\" answered: %s.", args->server, errstr),
+					 errmsg("permission denied for topic \"%s\"", question->topic),
+					 errdetail("The brokers of server \"%s\" answered: %s.", question->server_name, errstr),
 					 errhint("Allow the Kafka user of the server's user mapping to describe and read the topic.")));
 		case US_TOPIC_INTERRUPTED:
 			errstr = "no answer in time";
@@ -50,14 +51,14 @@ report_topic(const UsStreamArgs *args, UsTopicResult result, const char *errstr)
 		case US_TOPIC_UNREACHABLE:
 			ereport(ERROR,
 					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
-					 errmsg("could not reach the brokers of server \"%s\"", args->server),
+					 errmsg("could not reach the brokers of server \"%s\"", question->server_name),
 					 errdetail("Within %d seconds: %s.", BROKER_TIMEOUT_MS / 1000, errstr),
 					 errhint("Check that Kafka runs, \"bootstrap.servers\" and the security options of the server, and the credentials of its user mapping.")));
 		default:
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_ERROR),
 					 errmsg("could not read what is in topic \"%s\" of server \"%s\"",
-							args->topic, args->server),
+							question->topic, question->server_name),
 					 errdetail("The Kafka library says: %s.", errstr),
 					 errhint("Check the options of the server and of its user mapping.")));
 	}
@@ -65,24 +66,24 @@ report_topic(const UsStreamArgs *args, UsTopicResult result, const char *errstr)
 
 /* a partition without a leader has no watermarks to start at */
 static void
-check_topic(const UsStreamArgs *args, const UsTopic *topic)
+check_topic(const UsTopicQuestion *question, const UsTopic *topic)
 {
 	if (topic->count == 0)
-		report_topic(args, US_TOPIC_UNKNOWN, "");
+		report_topic(question, US_TOPIC_UNKNOWN, "");
 	for (int i = 0; i < topic->count; i++)
 		if (topic->partitions[i].low_offset < 0 || topic->partitions[i].high_offset < 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
 					 errmsg("partition %d of topic \"%s\" has no leader",
-							topic->partitions[i].partition, args->topic),
+							topic->partitions[i].partition, question->topic),
 					 errdetail("Without it, the offsets that the partition holds are not known."),
 					 errhint("Call again when all brokers run.")));
 }
 
 void
-us_stream_topic_describe(const UsStreamArgs *args, Oid server, Oid owner, UsTopic *topic)
+us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic)
 {
-	UsOptionList options = us_server_options(server, owner);
+	UsOptionList options = us_server_options(question->server, question->owner);
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BROKER_TIMEOUT_MS);
 	UsTopicPartition *found = NULL;
 	UsTopicResult result;
@@ -95,8 +96,9 @@ us_stream_topic_describe(const UsStreamArgs *args, Oid server, Oid owner, UsTopi
 		CHECK_FOR_INTERRUPTS();
 		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		errstr[0] = '\0';
-		result = us_kafka_topic_describe(&options, args->topic, (int) Max(left_ms, 1),
-										 interrupt_pending, &found, &topic->count,
+		result = us_kafka_topic_describe(&options, question->topic, question->time_ms,
+										 (int) Max(left_ms, 1), interrupt_pending,
+										 &found, &topic->count,
 										 errstr, sizeof(errstr));
 	} while (result == US_TOPIC_INTERRUPTED && left_ms > 0);
 
@@ -114,6 +116,6 @@ us_stream_topic_describe(const UsStreamArgs *args, Oid server, Oid owner, UsTopi
 	}
 	CHECK_FOR_INTERRUPTS();
 	if (result != US_TOPIC_OK)
-		report_topic(args, result, errstr);
-	check_topic(args, topic);
+		report_topic(question, result, errstr);
+	check_topic(question, topic);
 }

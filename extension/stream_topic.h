@@ -1,13 +1,22 @@
 /*-------------------------------------------------------------------------
  * extension/stream_topic.h
- *    the topic of a stream that is being defined
+ *    the topic of a stream that is being defined or moved
  *-------------------------------------------------------------------------
  */
 #ifndef US_STREAM_TOPIC_H
 #define US_STREAM_TOPIC_H
 
 #include "extension/kafka_topic.h"
-#include "extension/stream_args.h"
+
+/* what to ask, and whom; names are for messages */
+typedef struct UsTopicQuestion
+{
+	const char *server_name;
+	const char *topic;
+	Oid			server;
+	Oid			owner;			/* whose user mapping is used */
+	int64		time_ms;		/* also the offsets at this time; -1 = no */
+} UsTopicQuestion;
 
 typedef struct UsTopic
 {
@@ -18,12 +27,10 @@ typedef struct UsTopic
 /*
  * us_stream_topic_describe -- ask the broker, for 10 seconds at most
  *
- * In:      server, owner  whose user mapping is used
  * Errors:  42704 no such topic; 42501 not allowed there; 08001 no broker
  *          answered, or a partition has no leader; HV000 anything else (each
  *          with detail and hint); 57014 when cancelled
  */
-extern void us_stream_topic_describe(const UsStreamArgs *args, Oid server, Oid owner,
-									 UsTopic *topic);
+extern void us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic);
 
 #endif							/* US_STREAM_TOPIC_H */

@@ -158,7 +158,7 @@ owner_problem(const UsStream *stream)
 	bool		can_login;
 
 	if (!HeapTupleIsValid(tuple))
-		return psprintf("owner \"%s\" does not exist any more; userstream.drop_stream(%s) removes the stream",
+		return psprintf("owner \"%s\" does not exist any more; userstream.alter_stream(%s, owner => ...) by a superuser gives the stream another",
 						stream->owner, quote_literal_cstr(stream->name));
 	name = pstrdup(NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
 	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
@@ -184,7 +184,7 @@ server_problem(const UsStream *stream)
 	char	   *owner;
 
 	if (server == NULL)
-		return psprintf("server \"%s\" does not exist any more; userstream.drop_stream(%s) and userstream.create_stream() define the stream anew",
+		return psprintf("server \"%s\" does not exist any more; userstream.alter_stream(%s, server => ..., start_at => ...) names another",
 						stream->server, quote_literal_cstr(stream->name));
 	if (us_server_aclcheck(stream->server_oid, stream->owner_oid, ACL_USAGE) == ACLCHECK_OK)
 		return NULL;
@@ -194,12 +194,18 @@ server_problem(const UsStream *stream)
 					quote_identifier(owner));
 }
 
+bool
+us_stream_at_home(const UsStream *stream)
+{
+	return strcmp(stream->home, us_home()) == 0;
+}
+
 char *
 us_stream_problem(const UsStream *stream)
 {
 	char	   *problem;
 
-	if (strcmp(stream->home, us_home()) != 0)
+	if (!us_stream_at_home(stream))
 		return pstrdup("definition comes from another database; userstream.adopt() continues from the restored positions");
 	if (stream->misfit != NULL)
 		return pstrdup(stream->misfit);
@@ -214,7 +220,7 @@ us_stream_problem(const UsStream *stream)
 	if (problem != NULL)
 		return problem;
 	if (get_rel_name(stream->target_oid) == NULL)
-		return psprintf("target \"%s\" does not exist any more; userstream.drop_stream(%s) and userstream.create_stream() define the stream anew",
+		return psprintf("target \"%s\" does not exist any more; userstream.alter_stream(%s, target => ...) names another",
 						stream->target, quote_literal_cstr(stream->name));
 	return NULL;
 }

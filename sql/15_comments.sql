@@ -21,7 +21,7 @@ COMMENT ON COLUMN stream.key IS 'columns that identify a row in mode upsert; nul
 COMMENT ON COLUMN stream.columns IS 'where columns take their values from, as given; null: each takes the field of its name';
 COMMENT ON COLUMN stream.transform IS 'signature of the function that makes the rows, qualified and quoted; null: none';
 COMMENT ON COLUMN stream.transform_oid IS 'pg_proc.oid of the function; counts only at home; null: none';
-COMMENT ON COLUMN stream.start_at IS 'where the stream started to read, as given: earliest or latest';
+COMMENT ON COLUMN stream.start_at IS 'where the stream was told to start: earliest or latest as given, else the offsets by partition that it came to';
 COMMENT ON COLUMN stream.on_error IS 'what becomes of a message that cannot be taken: dead_letter, or stop (the partition stops before it)';
 COMMENT ON COLUMN stream.workers IS 'number of workers wanted, 1 to 64; no more than partitions are started';
 COMMENT ON COLUMN stream.options IS 'options as given, without those left at their default';
@@ -44,7 +44,7 @@ COMMENT ON COLUMN stream_position.rows_written IS 'rows written to the target';
 COMMENT ON COLUMN stream_position.dead_letters IS 'messages stored as dead letters, ever';
 COMMENT ON COLUMN stream_position.skipped IS 'messages left out on purpose, such as tombstones';
 COMMENT ON COLUMN stream_position.retried IS 'dead letters that a retry applied later';
-COMMENT ON COLUMN stream_position.last_message_at IS 'Kafka''s time of the last message read; null: none yet, or none with a time';
+COMMENT ON COLUMN stream_position.last_message_at IS 'Kafka''s time of the last message read; null: none yet where the position was set, or none with a time';
 COMMENT ON COLUMN stream_position.stopped IS 'whether the partition stopped and waits for a person';
 COMMENT ON COLUMN stream_position.last_error IS 'last error of this partition, over or not; null: none yet';
 COMMENT ON COLUMN stream_position.last_error_at IS 'time of last_error; null: none yet';

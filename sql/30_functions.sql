@@ -42,6 +42,32 @@ AS 'MODULE_PATHNAME', 'us_create_stream';
 COMMENT ON FUNCTION create_stream(text, name, text, regclass, text, text, name[], jsonb, text, text, text, integer, jsonb, boolean) IS
 'define a stream from a Kafka topic into a table, and start it when the transaction commits; asks the broker, for at most 10 seconds';
 
+CREATE FUNCTION alter_stream(
+	name text,
+	server name DEFAULT NULL,
+	topic text DEFAULT NULL,
+	target regclass DEFAULT NULL,
+	format text DEFAULT NULL,
+	mode text DEFAULT NULL,
+	key name[] DEFAULT NULL,
+	columns jsonb DEFAULT NULL,
+	transform text DEFAULT NULL,
+	start_at text DEFAULT NULL,
+	on_error text DEFAULT NULL,
+	workers integer DEFAULT NULL,
+	options jsonb DEFAULT NULL,
+	owner name DEFAULT NULL)
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'us_alter_stream';
+COMMENT ON FUNCTION alter_stream(text, name, text, regclass, text, text, name[], jsonb, text, text, text, integer, jsonb, name) IS
+'change a stream from its next batch on; null keeps what there is, columns => ''{}'' clears, options are merged (a JSON null goes back to the default); another topic or server needs start_at; a paused or stopped stream stays so';
+
+CREATE FUNCTION seek_stream(name text, to_position text)
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'us_seek_stream';
+COMMENT ON FUNCTION seek_stream(text, text) IS
+'set where a stream reads on, in the caller''s transaction: earliest, latest, a time, or {"0": 42} with an offset for each partition to be moved; a paused or stopped stream stays so until resume_stream; asks the broker, for at most 10 seconds';
+
 CREATE FUNCTION drop_stream(name text, if_exists boolean DEFAULT false)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'us_drop_stream';

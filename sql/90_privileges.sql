@@ -33,6 +33,8 @@ REVOKE ALL ON ALL SEQUENCES IN SCHEMA userstream FROM PUBLIC;
 -- the reader needs EXECUTE; they answer about what the reader may see only.
 GRANT EXECUTE ON FUNCTION
 	create_stream(text, name, text, regclass, text, text, name[], jsonb, text, text, text, integer, jsonb, boolean),
+	alter_stream(text, name, text, regclass, text, text, name[], jsonb, text, text, text, integer, jsonb, name),
+	seek_stream(text, text),
 	drop_stream(text, boolean),
 	pause_stream(text),
 	resume_stream(text),

@@ -445,7 +445,7 @@ us_source_probe(UsSource *source, int32_t partition, int timeout_ms,
 	int			count = 0;
 	bool		found = false;
 
-	if (us_kafka_topic_describe(source->options, source->topic, timeout_ms, NULL,
+	if (us_kafka_topic_describe(source->options, source->topic, -1, timeout_ms, NULL,
 								&partitions, &count, errstr, errstr_size) != US_TOPIC_OK)
 		return false;
 	for (int i = 0; i < count; i++)

@@ -199,7 +199,7 @@ us_sink_begin(UsSink *sink)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("target table does not exist any more"),
-				 errhint("Drop the stream with userstream.drop_stream, or alter its target.")));
+				 errhint("Name another target with userstream.alter_stream.")));
 
 	if (sink->compiled != sink->changes || us_sink_was_renamed(sink))
 		compile(sink);

@@ -269,7 +269,7 @@ stop_advice(const UsBatchError *error)
 	if (strcmp(sqlstate, "42501") == 0)
 		return "Grant the owner what is missing, then call userstream.resume_stream.";
 	if (strcmp(sqlstate, "42P01") == 0)
-		return "Drop the stream with userstream.drop_stream and create it with another target.";
+		return "Name another target with userstream.alter_stream, then call userstream.resume_stream.";
 	if (strcmp(sqlstate, "42703") == 0)
 		return "Give the table that column, or the stream other columns with userstream.alter_stream, then call userstream.resume_stream.";
 	if (strcmp(sqlstate, "42809") == 0 && error->hint[0] != '\0')

@@ -1,11 +1,13 @@
 /*-------------------------------------------------------------------------
  * test/servers/topic.c
- *    makes, deletes, grows and trims Kafka topics for tests and demo
+ *    makes, deletes, grows and trims Kafka topics for tests and demo, and
+ *    produces messages of given times
  *
  * usage: topic ADDRESS create NAME:PARTITIONS[:property=value]...  ...
  *        topic ADDRESS delete NAME ...
  *        topic ADDRESS grow   NAME:PARTITIONS ...
  *        topic ADDRESS trim   NAME:PARTITION:OFFSET ...
+ *        topic ADDRESS stamp  NAME:PARTITION:TIME[:TIME]... ...
  *
  * Kafka's own tool starts a Java machine for each call, a second or two; this
  * takes some milliseconds, and several topics a call.  It comes back only
@@ -253,6 +255,27 @@ trim_topics(rd_kafka_t *rk, rd_kafka_queue_t *queue, const Spec *specs, int coun
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
+/* an empty object for each time, in milliseconds since 1970; kcat cannot set them */
+static void
+stamp_topics(rd_kafka_t *rk, const Spec *specs, int count)
+{
+	for (int i = 0; i < count; i++)
+		for (int j = 0; j < specs[i].nrest; j++)
+		{
+			rd_kafka_resp_err_t err;
+
+			err = rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(specs[i].name),
+									RD_KAFKA_V_PARTITION((int32_t) specs[i].number),
+									RD_KAFKA_V_VALUE("{}", 2),
+									RD_KAFKA_V_TIMESTAMP(strtoll(specs[i].rest[j], NULL, 10)),
+									RD_KAFKA_V_END);
+			if (err)
+				fail(specs[i].name, rd_kafka_err2str(err));
+		}
+	if (rd_kafka_flush(rk, TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		fail("stamp", "not delivered in time");
+}
+
 static rd_kafka_t *
 open_handle(const char *address)
 {
@@ -286,7 +309,7 @@ main(int argc, char **argv)
 	rd_kafka_queue_t *queue;
 
 	if (count < 1)
-		fail("usage", "topic ADDRESS create|delete|grow|trim NAME[:..] ...");
+		fail("usage", "topic ADDRESS create|delete|grow|trim|stamp NAME[:..] ...");
 	verb = argv[2];
 	specs = calloc(count, sizeof(*specs));
 	for (int i = 0; i < count; i++)
@@ -302,6 +325,8 @@ main(int argc, char **argv)
 		grow_topics(rk, queue, specs, count);
 	else if (strcmp(verb, "trim") == 0)
 		trim_topics(rk, queue, specs, count);
+	else if (strcmp(verb, "stamp") == 0)
+		stamp_topics(rk, specs, count);
 	else
 		fail(verb, "unknown verb");
 

@@ -2,7 +2,7 @@
 -- must be so for dump, upgrade and restore.  Names that stand here are used
 -- by people's own SQL: they may grow in number, never change.
 
-SELECT plan(44);
+SELECT plan(50);
 
 -- functions: arguments in order, with their defaults
 SELECT is(
@@ -13,6 +13,16 @@ SELECT is(
 	'on_error text DEFAULT ''dead_letter''::text, workers integer DEFAULT 1, '
 	'options jsonb DEFAULT ''{}''::jsonb, if_not_exists boolean DEFAULT false',
 	'create_stream takes the arguments that are documented, with their defaults');
+SELECT is(
+	pg_get_function_arguments('userstream.alter_stream'::regproc),
+	'name text, server name DEFAULT NULL::name, topic text DEFAULT NULL::text, '
+	'target regclass DEFAULT NULL::regclass, format text DEFAULT NULL::text, mode text DEFAULT NULL::text, '
+	'key name[] DEFAULT NULL::name[], columns jsonb DEFAULT NULL::jsonb, transform text DEFAULT NULL::text, '
+	'start_at text DEFAULT NULL::text, on_error text DEFAULT NULL::text, workers integer DEFAULT NULL::integer, '
+	'options jsonb DEFAULT NULL::jsonb, owner name DEFAULT NULL::name',
+	'alter_stream takes the same and an owner, each null at first');
+SELECT is(pg_get_function_arguments('userstream.seek_stream'::regproc),
+	'name text, to_position text', 'seek_stream takes its arguments');
 SELECT is(pg_get_function_arguments('userstream.drop_stream'::regproc),
 	'name text, if_exists boolean DEFAULT false', 'drop_stream takes its arguments');
 SELECT is(pg_get_function_arguments('userstream.pause_stream'::regproc),
@@ -21,9 +31,9 @@ SELECT is(pg_get_function_arguments('userstream.resume_stream'::regproc),
 	'name text', 'resume_stream takes its argument');
 
 SELECT function_returns('userstream', f, 'void', f || ' returns nothing')
-FROM unnest(ARRAY['create_stream', 'drop_stream', 'pause_stream', 'resume_stream']) AS f;
+FROM unnest(ARRAY['create_stream', 'alter_stream', 'seek_stream', 'drop_stream', 'pause_stream', 'resume_stream']) AS f;
 SELECT volatility_is('userstream', f, 'volatile', f || ' is volatile')
-FROM unnest(ARRAY['create_stream', 'drop_stream', 'pause_stream', 'resume_stream']) AS f;
+FROM unnest(ARRAY['create_stream', 'alter_stream', 'seek_stream', 'drop_stream', 'pause_stream', 'resume_stream']) AS f;
 SELECT is_empty(
 	$$ SELECT p.oid::regprocedure
 	   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -95,7 +105,7 @@ SELECT set_eq(
 SELECT set_eq(
 	$$ SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 	   WHERE n.nspname = 'userstream' $$,
-	ARRAY['create_stream', 'drop_stream', 'pause_stream', 'resume_stream', '_owns', '_sees',
+	ARRAY['create_stream', 'alter_stream', 'seek_stream', 'drop_stream', 'pause_stream', 'resume_stream', '_owns', '_sees',
 		  '_stream_live', '_partition_live', 'kafka_validator', 'http_validator', 'cassandra_validator'],
 	'the schema holds the documented functions');
 SELECT set_eq(

@@ -5,7 +5,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(119);
+SELECT plan(141);
 
 -- of a run that failed
 DROP ROLE IF EXISTS us_plain, us_group, us_offline;
@@ -121,6 +121,74 @@ SELECT is(create_with('{"target": "''parent_1_default''", "name": "''s3''"}'), '
 ROLLBACK;
 
 -- ---------------------------------------------------------------------------
+-- where it starts
+-- ---------------------------------------------------------------------------
+CREATE FUNCTION started_at(start_at text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	PERFORM userstream.create_stream('s', 'kafka', 'pgtap_users', 'users', start_at => started_at.start_at);
+	SELECT s.start_at || ' ' || (SELECT string_agg(next_offset::text, ',' ORDER BY partition)
+								 FROM userstream.stream_position WHERE stream_id = s.id)
+	INTO result FROM userstream.stream s;
+	PERFORM userstream.drop_stream('s');
+	RETURN result;
+END
+$$;
+BEGIN;
+-- pgtap_users has 1000 messages, made some minutes ago at most
+SELECT userstream.create_stream('e', 'kafka', 'pgtap_users', 'users', start_at => 'latest');
+SELECT string_agg(next_offset::text, ',' ORDER BY partition) AS ends,
+	jsonb_object_agg(partition, next_offset) AS ends_json,
+	max(next_offset) FILTER (WHERE partition = 1) AS end_1
+FROM userstream.stream_position \gset
+SELECT userstream.drop_stream('e');
+SELECT is(started_at('earliest'), 'earliest 0,0,0,0', 'earliest');
+SELECT is(started_at('latest'), 'latest ' || :'ends', 'latest');
+SELECT is(started_at('1950-01-01'), '{"0": 0, "1": 0, "2": 0, "3": 0} 0,0,0,0', 'a time before all is the beginning');
+SELECT is(started_at('epoch'), '{"0": 0, "1": 0, "2": 0, "3": 0} 0,0,0,0', 'words for times are times');
+SELECT is(started_at('tomorrow'), :'ends_json' || ' ' || :'ends', 'a time after the last message is the end');
+SELECT is(started_at('-infinity'), 'earliest 0,0,0,0', 'before all times is earliest');
+SELECT is(started_at('infinity'), 'latest ' || :'ends', 'and after all is latest');
+SELECT is(started_at('{"1": 3, "0": 0, "3": 1e0, "2": 2}'), '{"0": 0, "1": 3, "2": 2, "3": 1} 0,3,2,1',
+	'an offset for each partition');
+SELECT is(started_at(E' \n' || :'ends_json'), :'ends_json' || ' ' || :'ends', 'the end is one too');
+ROLLBACK;
+
+BEGIN;
+CREATE FUNCTION start_refusal(start_at text) RETURNS text LANGUAGE sql AS $$
+	SELECT create_with(jsonb_build_object('topic', $q$'pgtap_users'$q$, 'start_at', quote_literal(start_at))::text)
+$$;
+\set forms 'Give earliest, latest, a time, or an object such as {"0": 42} with an offset for each partition.'
+SELECT is(start_refusal(start_at), result || E'\n' || :'forms', format('start_at %s is refused', start_at))
+FROM (VALUES
+	('begin', '22007: invalid input syntax for type timestamp with time zone: "begin"'),
+	('', '22007: invalid input syntax for type timestamp with time zone: ""'),
+	('2026-13-01', '22008: date/time field value out of range: "2026-13-01"'),
+	('[1]', '22007: invalid input syntax for type timestamp with time zone: "[1]"'),
+	('{"0": 1', E'22P02: invalid input syntax for type json\nThe input string ended unexpectedly.'),
+	('{}', E'22023: invalid start_at\nThe object names no partition.'),
+	('{"a": 1, "0": 1}', E'22023: invalid start_at\n"a" is not the number of a partition.'),
+	('{"00": 1}', E'22023: invalid start_at\n"00" is not the number of a partition.'),
+	('{"-1": 1}', E'22023: invalid start_at\n"-1" is not the number of a partition.'),
+	('{"2147483648": 1}', E'22023: invalid start_at\n"2147483648" is not the number of a partition.')
+) AS v (start_at, result);
+SELECT is(start_refusal(format('{"1": %s}', o)),
+	E'22023: invalid start_at\nWhat is given for partition 1 is not an offset: a whole number of at least 0.\n' || :'forms',
+	o || ' is no offset')
+FROM unnest(ARRAY['-1', '1.5', '"1"', 'null', 'true', '[1]', '{"a": 1}', '1e30']) AS o;
+SELECT is(start_refusal('{"0": 1}'),
+	E'22023: invalid start_at\nIt says nothing about partition 1 of topic "pgtap_users".\n'
+	'Name all 4 partitions, or give earliest, latest or a time.', 'all partitions must be named');
+SELECT is(start_refusal('{"0": 1, "1": 1, "2": 0}'),
+	E'22023: invalid start_at\nTopic "pgtap_timed" has no partition 2.\nIts partitions are 0 to 1.',
+	'and no others');
+SELECT is(start_refusal(format('{"0": 0, "1": %s, "2": 0, "3": 0}', :end_1 + 1)),
+	format(E'22023: invalid start_at\nOffset %s of partition 1 is outside what topic "pgtap_users" holds.\n'
+	'Partition 1 can be read from offset 0 (earliest) to %s (latest).', :end_1 + 1, :end_1), 'an offset must be there, or the next');
+ROLLBACK;
+
+-- ---------------------------------------------------------------------------
 -- arguments
 -- ---------------------------------------------------------------------------
 BEGIN;
@@ -167,12 +235,6 @@ SELECT is(create_with('{"key": "''{id}''"}'),
 SELECT is(create_with('{"transform": "''f(jsonb)''"}'),
 	E'0A000: argument "transform" is not supported yet\n'
 	'Leave it out: columns => ... says where each column takes its value from.', 'transforms come later');
-SELECT is(create_with('{"start_at": "''2026-01-01 00:00+00''"}'),
-	E'0A000: start_at "2026-01-01 00:00+00" is not supported yet\n'
-	'To start at a time, or at an offset of each partition, is not possible yet.\n'
-	'A stream can start at earliest or latest.', 'starting at a time comes later');
-SELECT is(split_part(create_with('{"start_at": "''{\"0\": 42}''"}'), ':', 1), '0A000',
-	'starting at offsets comes later');
 SELECT is(create_with('{"start_at": "''erliest''"}'),
 	E'22023: invalid start_at "erliest"\nPerhaps you meant "earliest".', 'a mistyped start is corrected');
 SELECT is(create_with('{"on_error": "''skip all''"}'),

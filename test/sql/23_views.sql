@@ -130,17 +130,17 @@ SELECT is(told('s'), 'stopped | owner "us_alice" has no USAGE on server "kafka";
 ROLLBACK TO s;
 DROP SERVER kafka;
 SELECT is(told('s'), 'stopped | server "kafka" does not exist any more; '
-	'userstream.drop_stream(''s'') and userstream.create_stream() define the stream anew', 'server dropped');
+	'userstream.alter_stream(''s'', server => ..., start_at => ...) names another', 'server dropped');
 ROLLBACK TO s;
 DROP TABLE shop.users;
 SELECT is(told('s'), 'stopped | target "shop.users" does not exist any more; '
-	'userstream.drop_stream(''s'') and userstream.create_stream() define the stream anew', 'target dropped');
+	'userstream.alter_stream(''s'', target => ...) names another', 'target dropped');
 SELECT is((SELECT target FROM userstream.stream_status), 'shop.users', 'its name is still shown');
 ROLLBACK TO s;
 DROP OWNED BY us_alice;
 DROP ROLE us_alice;
-SELECT is(told('s'), 'stopped | owner "us_alice" does not exist any more; userstream.drop_stream(''s'') removes the stream',
-	'owner dropped');
+SELECT is(told('s'), 'stopped | owner "us_alice" does not exist any more; '
+	'userstream.alter_stream(''s'', owner => ...) by a superuser gives the stream another', 'owner dropped');
 SELECT is((SELECT owner FROM userstream.stream_status), 'us_alice', 'its name is still shown');
 ROLLBACK TO s;
 UPDATE userstream.stream SET home = '1/1', owner_oid = 1, target_oid = 'pg_class'::regclass;

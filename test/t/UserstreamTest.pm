@@ -221,6 +221,13 @@ sub trim_topic
 	return $self->topic('trim', "$name:$partition:$offset");
 }
 
+# a message {} for each time, in milliseconds since 1970
+sub stamp_topic
+{
+	my ($self, $name, $partition, @times) = @_;
+	return $self->topic('stamp', join ':', $name, $partition, @times);
+}
+
 # Produces messages in order and waits until the broker has them.
 #
 # A message is its value, or { key => ..., value => ... }; value undef is a

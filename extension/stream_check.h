@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ * extension/stream_check.h
+ *    whether an owner may have a stream into a target
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_STREAM_CHECK_H
+#define US_STREAM_CHECK_H
+
+#include "extension/stream_args.h"
+
+/* workers connect as the owner: 42501 without LOGIN or CONNECT */
+extern void us_stream_check_owner(Oid owner);
+
+/*
+ * us_stream_check_target -- kind, columns and privileges of the target
+ *
+ * In:      args       target, format and columns of the definition
+ *          keep_lock  makes the result hold until the transaction ends
+ * Errors:  42P01, 42809 (us_check_target); 42703, 428C9, 22023 columns;
+ *          42501 USAGE on the schema or INSERT (each with a hint)
+ */
+extern void us_stream_check_target(const UsStreamArgs *args, Oid owner, bool keep_lock);
+
+/* a definition that nothing acts on is no error, but a surprise: WARNING */
+extern void us_stream_warn_idle(const char *name);
+
+#endif							/* US_STREAM_CHECK_H */
