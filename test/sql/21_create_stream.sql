@@ -5,7 +5,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(141);
+SELECT plan(147);
 
 -- of a run that failed
 DROP ROLE IF EXISTS us_plain, us_group, us_offline;
@@ -180,8 +180,8 @@ FROM unnest(ARRAY['-1', '1.5', '"1"', 'null', 'true', '[1]', '{"a": 1}', '1e30']
 SELECT is(start_refusal('{"0": 1}'),
 	E'22023: invalid start_at\nIt says nothing about partition 1 of topic "pgtap_users".\n'
 	'Name all 4 partitions, or give earliest, latest or a time.', 'all partitions must be named');
-SELECT is(start_refusal('{"0": 1, "1": 1, "2": 0}'),
-	E'22023: invalid start_at\nTopic "pgtap_timed" has no partition 2.\nIts partitions are 0 to 1.',
+SELECT is(start_refusal('{"0": 1, "1": 1, "2": 0, "3": 0, "4": 0}'),
+	E'22023: invalid start_at\nTopic "pgtap_users" has no partition 4.\nIts partitions are 0 to 3.',
 	'and no others');
 SELECT is(start_refusal(format('{"0": 0, "1": %s, "2": 0, "3": 0}', :end_1 + 1)),
 	format(E'22023: invalid start_at\nOffset %s of partition 1 is outside what topic "pgtap_users" holds.\n'

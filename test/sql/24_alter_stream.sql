@@ -5,7 +5,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(86);
+SELECT plan(87);
 
 -- of a run that failed
 DROP ROLE IF EXISTS us_alice, us_bob, us_both, us_group, us_gone;
@@ -17,7 +17,7 @@ CREATE ROLE us_gone LOGIN;
 GRANT USAGE ON FOREIGN SERVER kafka TO us_alice, us_bob, us_gone;
 CREATE TABLE users (id uuid, first_name text, dob date);
 CREATE TABLE others (id uuid, first_name text);
-CREATE TABLE forbidden (id uuid);
+CREATE TABLE forbidden (id uuid, first_name text);
 GRANT INSERT ON users, others TO us_alice, us_bob, us_gone;
 
 -- the definition as text, without what no argument changes

@@ -4,7 +4,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(44);
+SELECT plan(41);
 
 -- of a run that failed
 DROP ROLE IF EXISTS us_alice, us_bob, us_gone;
@@ -19,7 +19,7 @@ CREATE FUNCTION places() RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(format('%s:%s/%s', partition, next_offset, epoch), ' ' ORDER BY partition)
 	FROM userstream.stream_position WHERE stream_id = (SELECT id FROM userstream.stream WHERE name = 's')
 $$;
-CREATE FUNCTION version() RETURNS integer LANGUAGE sql AS $$
+CREATE FUNCTION version_of_s() RETURNS integer LANGUAGE sql AS $$
 	SELECT config_version FROM userstream.stream WHERE name = 's'
 $$;
 
@@ -36,7 +36,7 @@ UPDATE userstream.stream_position SET messages_read = 10, messages_applied = 10,
 -- ---------------------------------------------------------------------------
 SELECT lives_ok($$ SELECT userstream.seek_stream('s', 'earliest') $$, 'a stream can be sought');
 SELECT is(places(), '0:0/2 1:0/2 2:0/2 3:0/2', 'earliest is the beginning, in a new epoch');
-SELECT is(version(), 2, 'and a new version, so that workers start anew');
+SELECT is(version_of_s(), 2, 'and a new version, so that workers start anew');
 SELECT results_eq('SELECT DISTINCT messages_read, rows_written, last_error, last_message_at FROM userstream.stream_position',
 	$$ VALUES (10::bigint, 10::bigint, 'x', NULL::timestamptz) $$,
 	'counters stay; the time of the last message says nothing any more');
@@ -52,7 +52,7 @@ SELECT userstream.seek_stream('s', '1990-01-01');
 SELECT is(places(), '0:0/4 1:0/4 2:0/4 3:0/4', 'a time before all is the beginning');
 SELECT userstream.seek_stream(name => 's', to_position => '{"1": 5, "3": 7}');
 SELECT is(places(), '0:0/5 1:5/5 2:0/5 3:7/5', 'offsets move what they name, the others keep their place');
-SELECT is(version(), 5, 'each call is a version');
+SELECT is(version_of_s(), 5, 'each call is a version');
 
 -- the topic as it is now
 INSERT INTO userstream.stream_position (stream_id, partition, next_offset) SELECT id, 7, 42 FROM userstream.stream;
@@ -157,8 +157,6 @@ SET LOCAL statement_timeout = '500ms';
 SELECT seek_refusal('earliest') AS refusal \gset
 SET LOCAL statement_timeout = 0;
 SELECT is(:'refusal'::text, '57014: canceling statement due to statement timeout', 'the question can be cancelled');
-SELECT is(split_part(seek_refusal('earliest'), E'\n', 1), '08001: could not reach the brokers of server "away"',
-	'a broker that is not there is an error');
 ROLLBACK;
 
 BEGIN READ ONLY;
