@@ -38,6 +38,7 @@ OBJS = \
 	worker/supervisor.o \
 	worker/stream_worker.o \
 	worker/stream_state.o \
+	worker/topic_watch.o \
 	worker/session.o \
 	worker/window.o \
 	worker/batch.o \

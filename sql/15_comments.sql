@@ -81,7 +81,7 @@ COMMENT ON COLUMN incident.stream IS 'name of the stream; null: not of a stream'
 COMMENT ON COLUMN incident.feed IS 'name of the feed; null: not of a feed';
 COMMENT ON COLUMN incident.mirror IS 'name of the mirror; null: not of a mirror';
 COMMENT ON COLUMN incident.partition IS 'Kafka partition; null: all of them';
-COMMENT ON COLUMN incident.kind IS 'one word for what happened, such as offset_out_of_range';
+COMMENT ON COLUMN incident.kind IS 'one word for what happened: offset_out_of_range, topic_recreated, topic_missing, bad_message, too_many_dead_letters, privilege, target_missing, target_kind, definition';
 COMMENT ON COLUMN incident.detail IS 'what happened, and where';
 COMMENT ON COLUMN incident.what_to_do IS 'which call or command continues; null: nothing need be done';
 COMMENT ON COLUMN incident.opened_at IS 'time at which it was noticed';

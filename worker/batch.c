@@ -10,7 +10,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "commands/async.h"
 #include "extension/compat.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -38,6 +42,8 @@ typedef struct UsAttempt
 	UsBatchPhase phase;
 	int			taken;			/* messages that this attempt takes */
 	bool		again;			/* a stop_at was set: this attempt is void */
+	bool		letters_counted;	/* letters_room is known */
+	int			letters_room;	/* dead letters that this attempt may store */
 } UsAttempt;
 
 UsBatch *
@@ -125,31 +131,70 @@ count_skipped(UsRun *run, const UsMessage *message)
 	partition_of(run, message)->progress.skipped++;
 }
 
+/* a text that filled its buffer may end inside a character */
+static void
+clip_text(char *text)
+{
+	int			length = (int) strlen(text);
+
+	text[pg_mbcliplen(text, length, length)] = '\0';
+}
+
 /*
- * on_error stop: the partition is to end before this message.  What was done
- * in this attempt may come after it, so the attempt is void.
+ * The partition is to end before this message.  What was done in this attempt
+ * may come after it, so the attempt is void.
  */
 pg_noreturn static void
 stop_partition(UsAttempt *attempt, UsPartition *partition, const UsMessage *message,
 			   const ErrorData *edata)
 {
+	int			limit = attempt->batch->stream->options.max_dead_letters_per_minute;
+	int			length = 0;
+
 	partition->stop_at = message->offset;
-	snprintf(partition->stop_text, sizeof(partition->stop_text),
+	if (attempt->batch->letters_full)
+		length = snprintf(partition->stop_text, sizeof(partition->stop_text),
+						  "more than %d dead letters within a minute, the next would be ", limit);
+	snprintf(partition->stop_text + length, sizeof(partition->stop_text) - length,
 			 "message at offset " INT64_FORMAT " of partition %d: %s",
 			 message->offset, message->partition, edata->message);
+	clip_text(partition->stop_text);
 	attempt->again = true;
 	ereport(ERROR,
 			(errcode(edata->sqlerrcode),
 			 errmsg_internal("%s", partition->stop_text)));
 }
 
+/* whether the stream's limit has room for one more; asked only in batches that have some */
+static bool
+is_letter_allowed(UsAttempt *attempt)
+{
+	const UsStream *stream = attempt->batch->stream;
+	int			limit = stream->options.max_dead_letters_per_minute;
+
+	if (limit < 0)
+		return true;
+	if (!attempt->letters_counted)
+	{
+		attempt->letters_room = limit - us_dead_letter_count_recent(stream);
+		attempt->letters_counted = true;
+	}
+	return attempt->run.nletters < attempt->letters_room;
+}
+
 static void
 count_rejected(UsRun *run, const UsMessage *message, const ErrorData *edata)
 {
+	UsAttempt  *attempt = (UsAttempt *) run;
 	UsPartition *partition = partition_of(run, message);
 
 	if (run->stream->on_error == US_ON_ERROR_STOP)
-		stop_partition((UsAttempt *) run, partition, message, edata);
+		stop_partition(attempt, partition, message, edata);
+	if (!is_letter_allowed(attempt))
+	{
+		attempt->batch->letters_full = true;
+		stop_partition(attempt, partition, message, edata);
+	}
 	partition->progress.dead_letters++;
 }
 
@@ -236,6 +281,43 @@ write_rows(UsAttempt *attempt)
 	us_sink_end(batch->sink);
 }
 
+/*
+ * Messages that are not taken: their partitions wait for a person, or the
+ * whole stream when it is one dead letter too many.
+ */
+static void
+store_stops(const UsBatch *batch)
+{
+	for (int i = 0; i < batch->npartitions; i++)
+	{
+		const UsPartition *partition = &batch->partitions[i];
+
+		if (partition->stop_at < 0)
+			continue;
+		if (batch->letters_full)
+		{
+			us_stream_stop(batch->stream, -1, US_TOO_MANY_KIND, partition->stop_text,
+						   US_TOO_MANY_ADVICE);
+			return;
+		}
+		us_stream_stop(batch->stream, partition->position.partition, "bad_message",
+					   partition->stop_text,
+					   "Mend the cause or seek past the message, then call userstream.resume_stream.");
+	}
+}
+
+static void
+send_notification(const UsStream *stream, int64 rows)
+{
+	StringInfoData payload;
+
+	initStringInfo(&payload);
+	appendStringInfoString(&payload, "{\"stream\": ");
+	escape_json(&payload, stream->name);
+	appendStringInfo(&payload, ", \"rows\": " INT64_FORMAT "}", rows);
+	Async_Notify("userstream", payload.data);
+}
+
 static void
 store_results(UsAttempt *attempt)
 {
@@ -243,6 +325,7 @@ store_results(UsAttempt *attempt)
 	const UsRun *run = &attempt->run;
 	const UsStream *stream = batch->stream;
 	int64		settled = 0;
+	int64		rows = 0;
 
 	attempt->phase = US_PHASE_RESULTS;
 	us_dead_letter_store(stream, run->letters, run->nletters);
@@ -253,16 +336,16 @@ store_results(UsAttempt *attempt)
 		const UsProgress *progress = &partition->progress;
 
 		settled += progress->messages_applied + progress->dead_letters + progress->skipped;
+		rows += progress->rows_written;
 		if (progress->messages_read > 0)
 			us_position_count(stream->id, partition->position.partition, progress);
-		if (partition->stop_at >= 0)
-			us_stream_stop(stream, partition->position.partition, "bad_message",
-						   partition->stop_text,
-						   "Mend the cause or seek past the message, then call userstream.resume_stream.");
 	}
+	store_stops(batch);
 
 	if (settled != attempt->taken)
 		elog(ERROR, "batch took %d messages but settled " INT64_FORMAT, attempt->taken, settled);
+	if (stream->options.notify && rows > 0)
+		send_notification(stream, rows);
 }
 
 static void
@@ -336,6 +419,7 @@ describe(const ErrorData *edata, UsBatchError *error)
 	strlcpy(error->sqlstate, unpack_sql_state(edata->sqlerrcode), sizeof(error->sqlstate));
 	snprintf(error->text, sizeof(error->text), "%s%s%s", edata->message,
 			 edata->detail ? ": " : "", edata->detail ? edata->detail : "");
+	clip_text(error->text);
 	strlcpy(error->hint, edata->hint ? edata->hint : "", sizeof(error->hint));
 }
 
@@ -398,7 +482,10 @@ us_batch_run(UsBatch *batch, UsBatchError *error)
 	{
 		for (int i = 0; i < batch->npartitions; i++)
 			if (batch->partitions[i].stop_at >= 0)
-				return US_BATCH_PARTITION_STOPPED;
+			{
+				strlcpy(error->text, batch->partitions[i].stop_text, sizeof(error->text));
+				return batch->letters_full ? US_BATCH_STREAM_STOPPED : US_BATCH_PARTITION_STOPPED;
+			}
 	}
 	return outcome;
 }

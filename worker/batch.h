@@ -21,7 +21,7 @@ typedef struct UsPartition
 	UsPosition	position;		/* committed */
 	UsProgress	progress;		/* of this batch */
 	int64		eof_offset;		/* next offset by the last end-of-partition event; -1 = none */
-	int64		stop_at;		/* on_error stop: the first message not to take; -1 = none */
+	int64		stop_at;		/* the first message not to take, as it is bad; -1 = none */
 	char		stop_text[512]; /* and what is wrong with it */
 	bool		at_end;			/* read to its end and nothing since */
 	TimestampTz first_message_at;	/* oldest message of this batch; 0 = none */
@@ -37,6 +37,7 @@ typedef struct UsBatch
 	int			capacity;
 	UsMessage  *messages;		/* as they came */
 	int64		bytes;			/* of their values */
+	bool		letters_full;	/* max_dead_letters_per_minute: the stream stops at stop_at */
 	MemoryContext context;		/* reset before each attempt */
 
 	/* after a commit */
@@ -48,10 +49,15 @@ typedef enum UsBatchOutcome
 {
 	US_BATCH_COMMITTED,
 	US_BATCH_PARTITION_STOPPED, /* committed, and some partition stopped before a bad message */
+	US_BATCH_STREAM_STOPPED,	/* committed, and the whole stream stopped before a bad message */
 	US_BATCH_RETRY,				/* run it again later; nothing happened */
 	US_BATCH_LOST,				/* the position is another's: this worker must end */
 	US_BATCH_STOP				/* the stream cannot go on; nothing happened */
 } UsBatchOutcome;
+
+/* what an operator does when a batch is US_BATCH_STREAM_STOPPED */
+#define US_TOO_MANY_ADVICE \
+	"Mend the cause or raise the option, then call userstream.resume_stream."
 
 typedef struct UsBatchError
 {
@@ -73,7 +79,7 @@ extern bool us_batch_is_due(const UsBatch *batch);
  * us_batch_run -- one transaction for all of it
  *
  * Errors:  none raised, but those that end the process.  error is filled for
- *          RETRY, LOST and STOP.
+ *          RETRY, LOST and STOP, its text for the two that stopped.
  */
 extern UsBatchOutcome us_batch_run(UsBatch *batch, UsBatchError *error);
 

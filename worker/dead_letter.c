@@ -8,9 +8,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/dead_letter.h"
@@ -89,4 +92,31 @@ us_dead_letter_store(const UsStream *stream, const UsDeadLetter *letters, int co
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+int
+us_dead_letter_count_recent(const UsStream *stream)
+{
+	static UsStatement statement = {
+		.text = "SELECT 1 FROM userstream.dead_letter"
+		" WHERE stream = $1"
+		"   AND created_at >= now() - interval '1 minute'"
+		"   AND created_at >= (SELECT created_at FROM userstream.stream WHERE id = $2)"
+		"   AND created_at > coalesce((SELECT max(closed_at) FROM userstream.incident"
+		"                               WHERE stream = $1 AND kind = '" US_TOO_MANY_KIND "'),"
+		"                             '-infinity')"
+		" LIMIT $3",
+		.nargs = 3,
+		.types = {TEXTOID, INT8OID, INT8OID}
+	};
+	Datum		values[] = {
+		CStringGetTextDatum(stream->name),
+		Int64GetDatum(stream->id),
+		Int64GetDatum(stream->options.max_dead_letters_per_minute)
+	};
+	Oid			schema = get_namespace_oid("userstream", false);
+
+	LockDatabaseObject(get_relname_relid("dead_letter", schema), (Oid) stream->id, 0,
+					   ExclusiveLock);
+	return (int) us_statement_run(&statement, values, NULL);
 }

@@ -47,6 +47,28 @@ us_incident_open(const UsStream *stream, int32 partition, const char *kind,
 }
 
 void
+us_incident_note(const UsStream *stream, int32 partition, const char *kind, const char *detail)
+{
+	static UsStatement statement = {
+		.text = "INSERT INTO userstream.incident"
+		" (owner, owner_oid, stream, partition, kind, detail, closed_at)"
+		" VALUES ($1, $2, $3, $4, $5, $6, now())",
+		.nargs = 6,
+		.types = {TEXTOID, OIDOID, TEXTOID, INT4OID, TEXTOID, TEXTOID}
+	};
+	Datum		values[] = {
+		CStringGetTextDatum(stream->owner),
+		ObjectIdGetDatum(stream->owner_oid),
+		CStringGetTextDatum(stream->name),
+		Int32GetDatum(partition),
+		CStringGetTextDatum(kind),
+		CStringGetTextDatum(detail)
+	};
+
+	(void) us_statement_run(&statement, values, NULL);
+}
+
+void
 us_stream_stop(const UsStream *stream, int32 partition, const char *kind,
 			   const char *detail, const char *what_to_do)
 {

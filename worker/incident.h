@@ -18,6 +18,10 @@
 extern void us_incident_open(const UsStream *stream, int32 partition, const char *kind,
 							 const char *detail, const char *what_to_do);
 
+/* note something that is over already and needs nobody: a closed incident */
+extern void us_incident_note(const UsStream *stream, int32 partition, const char *kind,
+							 const char *detail);
+
 /*
  * us_stream_stop -- stop a stream, or one partition of it, for a person to
  * look at; opens the incident.  resume_stream continues.

@@ -131,3 +131,56 @@ us_position_stop(int64 stream, int32 partition, const char *error)
 
 	(void) us_statement_run(&statement, values, NULL);
 }
+
+/* the row of the stream is locked before its positions, as everywhere */
+static bool
+lock_definition(int64 stream, int config_version)
+{
+	static UsStatement statement = {
+		.text = "SELECT 1 FROM userstream.stream WHERE id = $1 AND config_version = $2"
+		" FOR UPDATE SKIP LOCKED",
+		.nargs = 2,
+		.types = {INT8OID, INT4OID}
+	};
+	Datum		values[] = {Int64GetDatum(stream), Int32GetDatum(config_version)};
+
+	return us_statement_run(&statement, values, NULL) == 1;
+}
+
+static bool
+add_one(int64 stream, const UsTopicPartition *partition)
+{
+	static UsStatement statement = {
+		.text = "INSERT INTO userstream.stream_position (stream_id, partition, next_offset)"
+		" VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+		.nargs = 3,
+		.types = {INT8OID, INT4OID, INT8OID}
+	};
+	Datum		values[] = {
+		Int64GetDatum(stream),
+		Int32GetDatum(partition->partition),
+		Int64GetDatum(partition->low_offset)
+	};
+
+	return us_statement_run(&statement, values, NULL) == 1;
+}
+
+bool
+us_position_add(int64 stream, int config_version, const UsTopicPartition *partitions, int count)
+{
+	static UsStatement raise = {
+		.text = "UPDATE userstream.stream SET config_version = config_version + 1 WHERE id = $1",
+		.nargs = 1,
+		.types = {INT8OID}
+	};
+	Datum		values[] = {Int64GetDatum(stream)};
+	bool		added = false;
+
+	if (!lock_definition(stream, config_version))
+		return false;
+	for (int i = 0; i < count; i++)
+		added = add_one(stream, &partitions[i]) || added;
+	if (added)
+		(void) us_statement_run(&raise, values, NULL);
+	return added;
+}

@@ -10,6 +10,7 @@
 #define US_POSITION_H
 
 #include "datatype/timestamp.h"
+#include "extension/kafka_topic.h"
 
 /* one partition of this worker */
 typedef struct UsPosition
@@ -48,6 +49,17 @@ extern void us_position_advance(int64 stream, const UsPosition *from, const UsPr
 
 /* adds the counters that are known only at the end of the batch */
 extern void us_position_count(int64 stream, int32 partition, const UsProgress *progress);
+
+/*
+ * us_position_add -- positions for new partitions, at their low offsets
+ *
+ * Raises the stream's config_version with them, so that its workers start
+ * anew.  Does nothing when the definition is not of config_version any more,
+ * or someone is just changing it.
+ * Returns: whether there were any to add
+ */
+extern bool us_position_add(int64 stream, int config_version,
+							const UsTopicPartition *partitions, int count);
 
 /* marks one partition as stopped (its own transaction is the caller's) */
 extern void us_position_stop(int64 stream, int32 partition, const char *error);

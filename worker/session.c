@@ -11,9 +11,11 @@
 
 #include "access/xact.h"
 #include "commands/trigger.h"
+#include "extension/catalog.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 #include "worker/session.h"
 
 /* what a row depends on */
@@ -95,4 +97,25 @@ us_session_constraints_immediate(void)
 	statement->constraints = NIL;
 	statement->deferred = false;
 	AfterTriggerSetState(statement);
+}
+
+static MemoryContext context_before;
+
+bool
+us_session_begin(const char *timezone)
+{
+	context_before = CurrentMemoryContext;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	us_session_apply(timezone);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	return us_extension_hold();
+}
+
+void
+us_session_commit(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context_before);
 }

@@ -32,4 +32,14 @@ extern void us_session_give_back(int nest_level);
  */
 extern void us_session_constraints_immediate(void);
 
+/*
+ * us_session_begin -- a transaction of our own, outside batches
+ *
+ * Starts it, applies the settings, takes a snapshot, holds the extension.
+ * us_session_commit ends it and goes back to the memory context of before.
+ * Returns: false when the extension is not there any more: then only commit
+ */
+extern bool us_session_begin(const char *timezone);
+extern void us_session_commit(void);
+
 #endif							/* US_SESSION_H */

@@ -15,6 +15,7 @@
 #include "utils/backend_status.h"
 #include "utils/timestamp.h"
 #include "worker/stream_state.h"
+#include "worker/topic_watch.h"
 
 #define RATE_WINDOW_S		5.0		/* time constant of rows_per_second */
 #define MAX_RETRY_DOUBLINGS 16
@@ -67,6 +68,8 @@ us_worker_note_event(UsWorker *worker, const UsEvent *event)
 				worker->stops[partition - worker->batch->partitions] = *event;
 			break;
 		case US_EVENT_PARTITION_ERROR:
+			us_topic_watch_hurry(worker);
+			/* FALLTHROUGH */
 		case US_EVENT_TRANSIENT:
 		case US_EVENT_AUTHENTICATION:
 			worker->source_failing = true;
@@ -100,31 +103,6 @@ us_worker_probe(UsWorker *worker, int timeout_ms)
 			us_worker_recovered(worker);
 		return;
 	}
-}
-
-char *
-us_worker_describe_range(UsWorker *worker, const UsPosition *position, const char **kind)
-{
-	int64		low;
-	int64		high;
-	char		errstr[256];
-
-	*kind = "offset_out_of_range";
-	if (!us_source_probe(worker->source, position->partition, 1000, &low, &high,
-						 errstr, sizeof(errstr)))
-		return psprintf("offset " INT64_FORMAT " of partition %d is out of range",
-						position->next_offset, position->partition);
-	if (position->next_offset > high)
-	{
-		*kind = "topic_recreated";
-		return psprintf("offset " INT64_FORMAT " of partition %d is past its end at " INT64_FORMAT
-						": the topic was recreated or truncated",
-						position->next_offset, position->partition, high);
-	}
-	return psprintf("offset " INT64_FORMAT " of partition %d is no longer there: "
-					"it begins at " INT64_FORMAT ", " INT64_FORMAT " messages were deleted unread",
-					position->next_offset, position->partition, low,
-					low - position->next_offset);
 }
 
 /*

@@ -28,6 +28,9 @@ typedef struct UsWorker
 	UsState		failing_state;
 	bool		source_failing; /* and it is the source's */
 
+	TimestampTz look_at;		/* next look at the topic; 0 = another worker looks */
+	TimestampTz suspicious_since;	/* all looks since found it gone or smaller; 0 = not so */
+
 	double		rows_per_second;	/* smoothed over some seconds */
 	TimestampTz rate_at;		/* last sample; 0 = none */
 } UsWorker;
@@ -41,10 +44,6 @@ extern void us_worker_recovered(UsWorker *worker);
 
 /* ask a source that failed whether it is back, for timeout_ms at most */
 extern void us_worker_probe(UsWorker *worker, int timeout_ms);
-
-/* how a position lies outside its partition: text, and kind of incident; palloc'd */
-extern char *us_worker_describe_range(UsWorker *worker, const UsPosition *position,
-									  const char **kind);
 
 /* tell shared memory: all partitions; those of a batch; that there is nothing to do */
 extern void us_worker_report_start(UsWorker *worker);

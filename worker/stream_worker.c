@@ -35,6 +35,7 @@
 #include "worker/session.h"
 #include "worker/spawn.h"
 #include "worker/stream_state.h"
+#include "worker/topic_watch.h"
 
 #define CLOSE_TIMEOUT_MS	1000
 #define SAFETY_INTERVAL_MS	10000	/* looks at the source this often even if nothing wakes it */
@@ -211,26 +212,25 @@ fill_batch(UsWorker *worker)
 	}
 }
 
+static void
+report_stop(const UsWorker *worker, const char *detail, const char *what_to_do)
+{
+	us_slot_report_error(US_STATE_STOPPED, detail);
+	ereport(LOG,
+			(errmsg("stream \"%s\" stopped: %s", worker->stream->name, detail),
+			 errhint("%s", what_to_do)));
+}
+
 /* in a transaction of its own: the stream, or one partition, waits for a person */
 static void
 stop(UsWorker *worker, int32 partition, const char *kind, const char *detail,
 	 const char *what_to_do)
 {
-	MemoryContext context = CurrentMemoryContext;
-
-	StartTransactionCommand();
-	us_session_apply(worker->stream->timezone);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (us_extension_hold())
+	if (us_session_begin(worker->stream->timezone))
 		us_stream_stop(worker->stream, partition, kind, detail, what_to_do);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
+	us_session_commit();
 
-	us_slot_report_error(US_STATE_STOPPED, detail);
-	ereport(LOG,
-			(errmsg("stream \"%s\" stopped: %s", worker->stream->name, detail),
-			 errhint("%s", what_to_do)));
+	report_stop(worker, detail, what_to_do);
 }
 
 /*
@@ -238,27 +238,51 @@ stop(UsWorker *worker, int32 partition, const char *kind, const char *detail,
  * so that what was read before is not lost.
  */
 static void
-stop_partitions(UsWorker *worker)
+settle_ranges(UsWorker *worker)
 {
-	bool		stopped = false;
+	bool		changed = false;
 
 	for (int i = 0; i < worker->batch->npartitions; i++)
 	{
 		UsPosition *position = &worker->batch->partitions[i].position;
-		const char *kind;
-		char	   *detail;
+		UsTopicTrouble trouble;
+		UsRangeOutcome outcome;
 
 		if (worker->stops[i].kind == US_EVENT_NONE)
 			continue;
-		detail = us_worker_describe_range(worker, position, &kind);
+		outcome = us_topic_settle_range(worker, position, &trouble);
+		if (outcome == US_RANGE_LATER)
+			continue;
+		if (outcome == US_RANGE_STOP)
+		{
+			stop(worker, position->partition, trouble.kind, trouble.detail, trouble.what_to_do);
+			position->stopped = true;
+		}
 		worker->stops[i].kind = US_EVENT_NONE;
-		stop(worker, position->partition, kind, detail,
-			 "Choose where to go on with userstream.seek_stream, then call userstream.resume_stream.");
-		position->stopped = true;
-		stopped = true;
+		changed = true;
 	}
-	if (stopped)
+	if (changed)
 		reopen_source(worker);
+}
+
+/* the whole stream: the supervisor keeps no worker of it */
+pg_noreturn static void
+stop_stream(UsWorker *worker, const char *kind, const char *detail, const char *what_to_do)
+{
+	stop(worker, -1, kind, detail, what_to_do);
+	us_wake_supervisor(MyDatabaseId);
+	proc_exit(1);
+}
+
+static void
+look_at_topic(UsWorker *worker)
+{
+	UsTopicTrouble trouble;
+
+	if (worker->look_at == 0 || worker->retry_at != 0 || worker->look_at > GetCurrentTimestamp())
+		return;
+	if (us_topic_watch_look(worker, &trouble))
+		stop_stream(worker, trouble.kind, trouble.detail, trouble.what_to_do);
 }
 
 static const char *
@@ -323,6 +347,11 @@ commit_batch(UsWorker *worker)
 			if (outcome == US_BATCH_PARTITION_STOPPED)
 				reopen_source(worker);
 			break;
+		case US_BATCH_STREAM_STOPPED:
+			report_stop(worker, error.text, US_TOO_MANY_ADVICE);
+			us_wake_supervisor(MyDatabaseId);
+			proc_exit(1);
+			break;
 		case US_BATCH_RETRY:
 			schedule_retry(worker, &error);
 			break;
@@ -332,10 +361,7 @@ commit_batch(UsWorker *worker)
 			proc_exit(1);
 			break;
 		case US_BATCH_STOP:
-			stop(worker, -1, stop_kind(error.sqlstate), error.text, stop_advice(&error));
-			us_wake_supervisor(MyDatabaseId);
-			proc_exit(1);
-			break;
+			stop_stream(worker, stop_kind(error.sqlstate), error.text, stop_advice(&error));
 	}
 }
 
@@ -343,11 +369,16 @@ commit_batch(UsWorker *worker)
 static long
 wait_time(const UsWorker *worker)
 {
+	long		wait_ms = SAFETY_INTERVAL_MS;
+
 	if (worker->retry_at != 0)
 		return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), worker->retry_at);
 	if (worker->source_failing)
-		return PROBE_INTERVAL_MS;
-	return SAFETY_INTERVAL_MS;
+		wait_ms = PROBE_INTERVAL_MS;
+	if (worker->look_at != 0)
+		wait_ms = Min(wait_ms, TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+															   worker->look_at));
+	return wait_ms;
 }
 
 static void
@@ -383,6 +414,7 @@ run(UsWorker *worker)
 	while (!us_slot_stop_requested())
 	{
 		serve_interrupts();
+		look_at_topic(worker);
 
 		if (worker->retry_at == 0 && worker->source != NULL)
 			fill_batch(worker);
@@ -397,7 +429,7 @@ run(UsWorker *worker)
 		}
 		else
 		{
-			stop_partitions(worker);
+			settle_ranges(worker);
 			if (worker->source_failing && worker->source != NULL)
 				us_worker_probe(worker, PROBE_TIMEOUT_MS);
 		}
@@ -433,6 +465,7 @@ us_stream_worker_main(Datum arg)
 								   slot.worker_index));
 
 	open_source(worker);
+	us_topic_watch_begin(worker);
 	us_worker_report_start(worker);
 	run(worker);
 }

@@ -17,7 +17,7 @@
 
 typedef struct UsRun UsRun;
 
-/* what became of a message; each is called outside subtransactions and runs no SQL */
+/* what became of a message; each is called outside subtransactions and runs no user code */
 typedef struct UsRunCalls
 {
 	/* whether a message takes part; NULL = each does */

@@ -1,0 +1,212 @@
+#
+# test/t/150_options.pl
+#    options of streams at work: partitions that are added, offsets that are
+#    gone, topics that go away, limits of dead letters, tombstones, NOTIFY
+#
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use UserstreamTest;
+use DeliveryTest;
+
+my $kafka = shared_kafka();
+my $node = userstream_node('main');
+my $is_prepared = 0;
+
+# a topic, a target and a stream of one name; options as JSON
+sub delivery
+{
+	my ($name, $partitions) = @_;
+	my $delivery = DeliveryTest->new($node, $kafka, $kafka->new_topic($name, $partitions));
+
+	$delivery->prepare_database('postgres') unless $is_prepared++;
+	$delivery->create_target('postgres', $name, 'qty int');
+	return $delivery;
+}
+
+sub create
+{
+	my ($delivery, $name, $options, %args) = @_;
+	$delivery->create_stream('postgres', $name, options => "'$options'", %args);
+	return;
+}
+
+sub positions
+{
+	my ($name) = @_;
+	return "SELECT string_agg(concat_ws(':', partition, next_offset), ',' ORDER BY partition)
+		FROM userstream.partition_status WHERE stream = '$name'";
+}
+
+sub incidents
+{
+	my ($name) = @_;
+	return $node->safe_psql('postgres',
+		"SELECT kind, partition, detail, closed_at IS NULL FROM userstream.incident
+		  WHERE stream = '$name' ORDER BY id");
+}
+
+sub stopped
+{
+	my ($name, $what) = @_;
+	return "SELECT state, last_error LIKE '%$what%', cardinality(pids)
+		FROM userstream.stream_status WHERE stream = '$name'";
+}
+
+sub log_offset { return -s $node->logfile; }
+
+sub log_since { return slurp_file($node->logfile, $_[0]); }
+
+# ---------------------------------------------------------------------------
+# metadata_refresh
+# ---------------------------------------------------------------------------
+my $growing = delivery('growing', 1);
+create($growing, 'growing', '{"metadata_refresh": "1s"}', workers => 3);
+$growing->produce(200);
+$growing->is_delivered('postgres', 'growing', 'one partition');
+my $before = $node->safe_psql('postgres',
+	q{SELECT config_version FROM userstream.stream_status WHERE stream = 'growing'});
+$kafka->grow_topic($growing->{topic}, 4);
+$growing->produce(100, partition => $_) foreach 0 .. 3;
+$growing->is_delivered('postgres', 'growing', 'partitions added, with messages before they were seen');
+is($node->safe_psql('postgres',
+		q{SELECT config_version FROM userstream.stream_status WHERE stream = 'growing'}),
+	$before + 1, 'the definition changed once');
+ok(wait_until($node, 'postgres',
+		q{SELECT cardinality(pids) FROM userstream.stream_status WHERE stream = 'growing'}, 3),
+	'there are workers for the new partitions');
+is(incidents('growing'), '', 'it is no incident');
+
+# ---------------------------------------------------------------------------
+# the topic goes away, or comes back smaller
+# ---------------------------------------------------------------------------
+$kafka->delete_topic($growing->{topic});
+ok(wait_until($node, 'postgres', stopped('growing', 'does not exist any more%resume_stream'), 'stopped|t|'),
+	'a deleted topic stops the stream, which says what to do');
+is(incidents('growing'), qq{topic_missing||topic "$growing->{topic}" does not exist any more|t},
+	'an incident is open');
+$kafka->create_topic($growing->{topic}, 2);
+$node->safe_psql('postgres', q{SELECT userstream.resume_stream('growing')});
+ok( wait_until(
+		$node, 'postgres',
+		q{SELECT state, count(DISTINCT i.kind) FROM userstream.stream_status s
+			JOIN userstream.incident i ON i.stream = s.stream AND i.partition IS NULL AND i.kind = 'topic_recreated'
+			WHERE s.stream = 'growing' AND s.last_error LIKE '%has 2 partitions, but 4 were read%drop_stream%'
+			GROUP BY state}, 'stopped|1'),
+	'a topic with fewer partitions stops it too');
+
+# ---------------------------------------------------------------------------
+# on_offset_out_of_range
+# ---------------------------------------------------------------------------
+foreach my $where ('earliest', 'latest')
+{
+	my $gap = delivery("gap_$where", 2);
+
+	$gap->produce(50, partition => $_) foreach 0, 1;
+	create($gap, "gap_$where", qq({"on_offset_out_of_range": "$where"}));
+	$gap->is_delivered('postgres', "gap_$where", "before a gap, $where");
+	$node->safe_psql('postgres', "SELECT userstream.pause_stream('gap_$where')");
+	ok(wait_until($node, 'postgres', stopped("gap_$where", ''), 'paused||'), 'it is paused');
+
+	# 30 messages are deleted unread; 20 more are left
+	my @lost = map { $gap->message } 1 .. 30;
+	my @left = map { $gap->message } 1 .. 20;
+	$kafka->produce($gap->{topic}, [ @lost, @left ], partition => 0);
+	$kafka->trim_topic($gap->{topic}, 0, 80);
+	foreach my $message (@lost, $where eq 'latest' ? @left : ())
+	{
+		$gap->{rows}--;
+		$gap->{sum} -= $message->{key};
+	}
+	$gap->produce(10, partition => 1);
+	$node->safe_psql('postgres', "SELECT userstream.resume_stream('gap_$where')");
+	ok(wait_until($node, 'postgres', positions("gap_$where"), '0:100,1:60'), 'over the gap');
+	my ($to, $passed) = $where eq 'latest' ? (100, 50) : (80, 30);
+	is(incidents("gap_$where"),
+		"offset_out_of_range|0|offset 50 of partition 0 was out of range: moved to $to, $passed offsets were passed over|f",
+		'a closed incident says what was passed over');
+	$gap->produce(10, partition => 0);
+	$gap->is_delivered('postgres', "gap_$where", "after the gap, $where");
+}
+
+# ---------------------------------------------------------------------------
+# max_dead_letters_per_minute: two workers share it
+# ---------------------------------------------------------------------------
+my $full = delivery('full', 2);
+my $bad = '"qty": 3000000000';
+
+# bad ones that become dead letters in the end are no rows
+sub bad_message
+{
+	my ($delivery, $is_row) = @_;
+	my $message = $delivery->message($bad);
+
+	return $message if $is_row;
+	$delivery->{rows}--;
+	$delivery->{sum} -= $message->{key};
+	return $message;
+}
+
+foreach my $partition (0, 1)
+{
+	foreach my $round (1 .. 3)
+	{
+		$full->produce(50, partition => $partition);
+		$kafka->produce($full->{topic}, [ bad_message($full) ], partition => $partition);
+	}
+	$full->produce(50, partition => $partition);
+}
+create($full, 'full', '{"max_dead_letters_per_minute": 5, "batch_rows": 70}', workers => 2);
+ok( wait_until(
+		$node, 'postgres',
+		stopped('full', 'more than 5 dead letters within a minute, the next would be the message at offset 152 of partition%'
+			  . 'out of range%resume_stream'), 'stopped|t|'),
+	'one dead letter more than allowed stops the whole stream and names the error');
+my $letters = q{SELECT count(*) FROM userstream.dead_letter WHERE stream = 'full'};
+is($node->safe_psql('postgres', $letters), 5, 'as many as allowed are stored');
+like(incidents('full'), qr/^too_many_dead_letters\|\|more than 5 .*\|t$/, 'one incident is open');
+$node->safe_psql('postgres', q{SELECT userstream.resume_stream('full')});
+$full->is_delivered('postgres', 'full', 'resumed with a fresh minute');
+is($node->safe_psql('postgres', $letters), 6, 'with the last dead letter');
+like(incidents('full'), qr/\|f$/, 'the incident is closed');
+# nothing is allowed: a restart does not change it
+my $none = delivery('none', 1);
+$none->produce(20);
+$kafka->produce($none->{topic}, [ bad_message($none, 1) ]);
+$none->produce(20);
+create($none, 'none', '{"max_dead_letters_per_minute": 0}');
+ok(wait_until($node, 'postgres', stopped('none', 'offset 20 '), 'stopped|t|'), 'the first is too many where none is allowed');
+$node->safe_psql('postgres',
+	q{ALTER TABLE none ALTER qty TYPE bigint; SELECT userstream.resume_stream('none')});
+$none->is_delivered('postgres', 'none', 'mended and resumed');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM userstream.dead_letter WHERE stream = 'none'}),
+	0, 'without a dead letter');
+
+# ---------------------------------------------------------------------------
+# tombstone
+# ---------------------------------------------------------------------------
+my $gone = delivery('gone', 1);
+$gone->produce(10);
+$kafka->produce($gone->{topic}, [ { key => 'k', value => undef } ]);
+$gone->produce(10);
+create($gone, 'gone', '{"tombstone": "dead_letter"}');
+$gone->is_delivered('postgres', 'gone', 'a tombstone');
+is( $node->safe_psql('postgres',
+		q{SELECT kafka_offset, sqlstate, error, key, value IS NULL FROM userstream.dead_letter WHERE stream = 'gone'}),
+	"10|22004|message has no value\nDETAIL: Option \"tombstone\" of the stream is \"dead_letter\".|\\x6b|t",
+	'is a dead letter where that is asked for');
+$gone->create_target('postgres', 'gone_too', 'qty int');
+create($gone, 'gone_too', '{"tombstone": "ignore"}');
+$gone->is_delivered('postgres', 'gone_too', 'a tombstone that is ignored');
+is($node->safe_psql('postgres', q{SELECT skipped, dead_letters FROM userstream.ledger WHERE stream = 'gone_too'}),
+	'1|0', 'is counted as skipped');
+
+# ---------------------------------------------------------------------------
+# notify
+# ---------------------------------------------------------------------------
+my $told = delivery('told "x"', 1);
+
+done_testing();
