@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -55,10 +56,6 @@ sub stopped
 	return "SELECT state, last_error LIKE '%$what%', cardinality(pids)
 		FROM userstream.stream_status WHERE stream = '$name'";
 }
-
-sub log_offset { return -s $node->logfile; }
-
-sub log_since { return slurp_file($node->logfile, $_[0]); }
 
 # ---------------------------------------------------------------------------
 # metadata_refresh
@@ -135,7 +132,7 @@ foreach my $where ('earliest', 'latest')
 # ---------------------------------------------------------------------------
 # max_dead_letters_per_minute: two workers share it
 # ---------------------------------------------------------------------------
-my $full = delivery('full', 2);
+my $full = delivery('crowded', 2);
 my $bad = '"qty": 3000000000';
 
 # bad ones that become dead letters in the end are no rows
@@ -159,30 +156,30 @@ foreach my $partition (0, 1)
 	}
 	$full->produce(50, partition => $partition);
 }
-create($full, 'full', '{"max_dead_letters_per_minute": 5, "batch_rows": 70}', workers => 2);
+create($full, 'crowded', '{"max_dead_letters_per_minute": 5, "batch_rows": 70}', workers => 2);
 ok( wait_until(
 		$node, 'postgres',
-		stopped('full', 'more than 5 dead letters within a minute, the next would be the message at offset 152 of partition%'
+		stopped('crowded', 'more than 5 dead letters within a minute, the next would be the message at offset 152 of partition%'
 			  . 'out of range%resume_stream'), 'stopped|t|'),
 	'one dead letter more than allowed stops the whole stream and names the error');
-my $letters = q{SELECT count(*) FROM userstream.dead_letter WHERE stream = 'full'};
+my $letters = q{SELECT count(*) FROM userstream.dead_letter WHERE stream = 'crowded'};
 is($node->safe_psql('postgres', $letters), 5, 'as many as allowed are stored');
-like(incidents('full'), qr/^too_many_dead_letters\|\|more than 5 .*\|t$/, 'one incident is open');
-$node->safe_psql('postgres', q{SELECT userstream.resume_stream('full')});
-$full->is_delivered('postgres', 'full', 'resumed with a fresh minute');
+like(incidents('crowded'), qr/^too_many_dead_letters\|\|more than 5 .*\|t$/, 'one incident is open');
+$node->safe_psql('postgres', q{SELECT userstream.resume_stream('crowded')});
+$full->is_delivered('postgres', 'crowded', 'resumed with a fresh minute');
 is($node->safe_psql('postgres', $letters), 6, 'with the last dead letter');
-like(incidents('full'), qr/\|f$/, 'the incident is closed');
+like(incidents('crowded'), qr/\|f$/, 'the incident is closed');
 # nothing is allowed: a restart does not change it
-my $none = delivery('none', 1);
+my $none = delivery('strict', 1);
 $none->produce(20);
 $kafka->produce($none->{topic}, [ bad_message($none, 1) ]);
 $none->produce(20);
-create($none, 'none', '{"max_dead_letters_per_minute": 0}');
-ok(wait_until($node, 'postgres', stopped('none', 'offset 20 '), 'stopped|t|'), 'the first is too many where none is allowed');
+create($none, 'strict', '{"max_dead_letters_per_minute": 0}');
+ok(wait_until($node, 'postgres', stopped('strict', 'offset 20 '), 'stopped|t|'), 'the first is too many where none is allowed');
 $node->safe_psql('postgres',
-	q{ALTER TABLE none ALTER qty TYPE bigint; SELECT userstream.resume_stream('none')});
-$none->is_delivered('postgres', 'none', 'mended and resumed');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM userstream.dead_letter WHERE stream = 'none'}),
+	q{ALTER TABLE strict ALTER qty TYPE bigint; SELECT userstream.resume_stream('strict')});
+$none->is_delivered('postgres', 'strict', 'mended and resumed');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM userstream.dead_letter WHERE stream = 'strict'}),
 	0, 'without a dead letter');
 
 # ---------------------------------------------------------------------------
@@ -207,6 +204,46 @@ is($node->safe_psql('postgres', q{SELECT skipped, dead_letters FROM userstream.l
 # ---------------------------------------------------------------------------
 # notify
 # ---------------------------------------------------------------------------
-my $told = delivery('told "x"', 1);
+my $told = delivery('told', 1);
+$node->safe_psql('postgres', qq{
+	SELECT userstream.create_stream('told "so"', 'kafka', '$told->{topic}', 'told', columns => '@{[DeliveryTest::COLUMNS]}',
+		options => '{"notify": true}')});
 
+# the payloads that a session which listens gets until they are about so many rows
+sub heard
+{
+	my ($rows, $act) = @_;
+	my ($in, $out) = ("LISTEN userstream;\nSELECT 'listening';\n", '');
+	my $timer = IPC::Run::timer(60);
+	my $psql = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ],
+		'<', \$in, '>', \$out, $timer);
+	my ($sum, @payloads) = (0);
+
+	$psql->pump until $out =~ /listening/ || $timer->is_expired;
+	$act->();
+	while ($sum < $rows && !$timer->is_expired)
+	{
+		# psql looks for notifications after each statement
+		$out =~ s/^looked\n//gm;
+		$in .= "SELECT 'looked';\n";
+		$psql->pump until $out =~ /^looked$/m || $timer->is_expired;
+		@payloads = $out =~ /^Asynchronous notification "userstream" with payload "(.*)" received/gm;
+		$sum = 0;
+		$sum += /"rows": (\d+)/ ? $1 : 0 foreach @payloads;
+	}
+	$in .= "\\q\n";
+	$psql->finish;
+	return ($sum, @payloads);
+}
+
+my ($rows_told, @payloads) = heard(60, sub {
+	$told->produce(30);
+	$kafka->produce($told->{topic}, [ { key => 'k', value => undef } ]);
+	$told->produce(30);
+});
+is($rows_told, 60, 'a session that listens is told of each row');
+is(scalar(grep { !/^\{"stream": "told \\"so\\"", "rows": [1-9]\d*\}$/ } @payloads), 0,
+	'by the name of the stream, and only of batches with rows');
+
+$node->stop('fast');
 done_testing();
