@@ -159,7 +159,7 @@ foreach my $partition (0, 1)
 create($full, 'crowded', '{"max_dead_letters_per_minute": 5, "batch_rows": 70}', workers => 2);
 ok( wait_until(
 		$node, 'postgres',
-		stopped('crowded', 'more than 5 dead letters within a minute, the next would be the message at offset 152 of partition%'
+		stopped('crowded', 'more than 5 dead letters within a minute, the next would be message at offset 152 of partition%'
 			  . 'out of range%resume_stream'), 'stopped|t|'),
 	'one dead letter more than allowed stops the whole stream and names the error');
 my $letters = q{SELECT count(*) FROM userstream.dead_letter WHERE stream = 'crowded'};
