@@ -87,7 +87,7 @@ us_topic_watch_look(UsWorker *worker, UsTopicTrouble *trouble)
 	char		errstr[512];
 
 	us_topic_watch_begin(worker);
-	result = us_kafka_topic_describe(&worker->options, stream->topic, LOOK_TIMEOUT_MS,
+	result = us_kafka_topic_describe(&worker->options, stream->topic, -1, LOOK_TIMEOUT_MS,
 									 should_leave, &partitions, &count, errstr, sizeof(errstr));
 
 	if (result == US_TOPIC_UNKNOWN)
