@@ -32,6 +32,7 @@ OBJS = \
 	extension/stream_alter.o \
 	extension/stream_change.o \
 	extension/status.o \
+	extension/peek.o \
 	extension/hook.o \
 	worker/launcher.o \
 	worker/spawn.o \

@@ -86,6 +86,19 @@ AS 'MODULE_PATHNAME', 'us_resume_stream';
 COMMENT ON FUNCTION resume_stream(text) IS
 'let a stream run again that was paused or that stopped, with all its partitions; closes its incidents';
 
+CREATE FUNCTION peek(
+	server name,
+	topic text,
+	partition integer DEFAULT NULL,
+	from_offset bigint DEFAULT NULL,
+	from_time timestamptz DEFAULT NULL,
+	max_messages integer DEFAULT 100,
+	max_bytes integer DEFAULT 10485760)
+RETURNS SETOF userstream.message LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
+AS 'MODULE_PATHNAME', 'us_peek';
+COMMENT ON FUNCTION peek(name, text, integer, bigint, timestamptz, integer, integer) IS
+'look at messages of a topic without consuming them: from an offset, from a time, else the newest; of one partition, else of all; reads for at most 10 seconds';
+
 -- Behind the views and the row security policies.  A view runs its functions
 -- as whoever reads it, so each of these may be called by all and answers only
 -- about what the caller owns (or everything, for members of pg_monitor).

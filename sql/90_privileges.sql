@@ -38,6 +38,7 @@ GRANT EXECUTE ON FUNCTION
 	drop_stream(text, boolean),
 	pause_stream(text),
 	resume_stream(text),
+	peek(name, text, integer, bigint, timestamptz, integer, integer),
 	_owns(text, oid, text),
 	_sees(text, oid, text),
 	_stream_live(),
