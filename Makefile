@@ -47,6 +47,7 @@ OBJS = \
 	worker/dead_letter.o \
 	worker/incident.o \
 	worker/history.o \
+	worker/retention.o \
 	worker/statement.o \
 	worker/fault.o \
 	worker/kafka_source.o \

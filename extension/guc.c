@@ -13,10 +13,26 @@
 #include "extension/guc.h"
 #include "utils/guc.h"
 
+#define MINS_PER_DAY		(24 * 60)
+#define MAX_RETENTION_MIN	(100 * 366 * MINS_PER_DAY)
+
 bool		us_guc_enabled = true;
 int			us_guc_queue_memory_kb = 0;
 int			us_guc_max_workers = 0;
 int			us_guc_restart_interval_ms = 5000;
+int			us_guc_dead_letter_retention_min = 0;
+int			us_guc_run_retention_min = 30 * MINS_PER_DAY;
+int			us_guc_log_level = -1;
+
+/* as the Kafka library counts: syslog's */
+static const struct config_enum_entry log_levels[] = {
+	{"off", -1, false},
+	{"error", 3, false},
+	{"warning", 4, false},
+	{"info", 6, false},
+	{"debug", 7, false},
+	{NULL, 0, false}
+};
 
 void
 us_guc_init(void)
@@ -59,6 +75,36 @@ us_guc_init(void)
 							PGC_SIGHUP,
 							GUC_UNIT_MS,
 							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("userstream.dead_letter_retention",
+							"How long dead letters are kept.",
+							"0 keeps them until someone deletes them.",
+							&us_guc_dead_letter_retention_min,
+							0,
+							0, MAX_RETENTION_MIN,
+							PGC_SIGHUP,
+							GUC_UNIT_MIN,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("userstream.run_retention",
+							"How long closed incidents are kept.",
+							"0 keeps them until someone deletes them.",
+							&us_guc_run_retention_min,
+							30 * MINS_PER_DAY,
+							0, MAX_RETENTION_MIN,
+							PGC_SIGHUP,
+							GUC_UNIT_MIN,
+							NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("userstream.log_level",
+							 "Which lines of the Kafka library go to the server log.",
+							 "What debug shows depends on the option debug of the server.",
+							 &us_guc_log_level,
+							 -1,
+							 log_levels,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("userstream");
 }

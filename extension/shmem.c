@@ -220,6 +220,7 @@ us_slot_prepare_start(int slotno, Oid owner, int worker_count, int config_versio
 	slot->worker_count = worker_count;
 	slot->config_version = config_version;
 	slot->stop = false;
+	slot->refused = false;
 	slot->started_at = now;
 	generation = ++slot->generation;
 	LWLockRelease(shared->lock);
@@ -255,6 +256,14 @@ note_error(UsSlot *slot, UsState state, const char *error, TimestampTz now)
 	slot->last_error_at = now;
 	if (slot->failing_since == 0)
 		slot->failing_since = now;
+}
+
+void
+us_slot_set_refused(int slotno, bool refused)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->slots[slotno].refused = refused;
+	LWLockRelease(shared->lock);
 }
 
 void

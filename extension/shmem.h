@@ -55,6 +55,7 @@ typedef struct UsSlot
 	bool		stop;			/* the process should end after its batch */
 	TimestampTz started_at;		/* last registration; 0 = never */
 	int			failures;		/* starts in a row that did not last */
+	bool		refused;		/* the server had no room for the process at its last start */
 
 	/* written by the process itself */
 	pid_t		pid;			/* 0 = not running */
@@ -111,6 +112,9 @@ extern void us_slot_request_stop(int slotno);
 
 /* count of starts in a row that failed */
 extern void us_slot_set_failures(int slotno, int failures);
+
+/* whether the server had no room for the process; each start clears it */
+extern void us_slot_set_refused(int slotno, bool refused);
 
 /* keep a reason in a slot whose process does not run */
 extern void us_slot_set_error(int slotno, UsState state, const char *error);

@@ -45,6 +45,7 @@ struct UsSource
 	const UsOptionList *options;
 	rd_kafka_topic_partition_list_t *first_low; /* watermarks as they were at the start; */
 	rd_kafka_topic_partition_list_t *first_high;	/* NULL = unknown */
+	int			log_level;
 	int			nevents;
 	int			first_event;
 	UsEvent		events[MAX_EVENTS];
@@ -241,6 +242,7 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 		return NULL;
 	}
 
+	us_source_set_log_level(source, config->log_level);
 	open_queues(source);
 	/* first: behind a waiting fetch the answer would come when that one's does */
 	ask_first_watermarks(source, config);
@@ -250,6 +252,14 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 		return NULL;
 	}
 	return source;
+}
+
+/* what is not wanted is not even written by the library */
+void
+us_source_set_log_level(UsSource *source, int log_level)
+{
+	source->log_level = log_level;
+	rd_kafka_set_log_level(source->rk, log_level < 0 ? 0 : log_level);
 }
 
 int
@@ -307,7 +317,26 @@ add_event(UsSource *source, rd_kafka_resp_err_t err, int32_t partition, int64_t 
 	}
 }
 
-/* errors of the handle; logs are taken off the queue and dropped */
+static void
+add_log_line(UsSource *source, rd_kafka_event_t *from)
+{
+	UsEvent    *event;
+	const char *facility;
+	const char *text;
+	int			level;
+
+	if (rd_kafka_event_log(from, &facility, &text, &level) != 0 || level > source->log_level ||
+		source->nevents == MAX_EVENTS)
+		return;
+	event = &source->events[source->nevents++];
+	event->kind = US_EVENT_LOG;
+	event->partition = -1;
+	event->offset = -1;
+	snprintf(event->text, sizeof(event->text), "%s: %s", facility, text);
+	us_kafka_hide_secrets(source->options, event->text, sizeof(event->text));
+}
+
+/* errors and logs of the handle */
 static void
 poll_handle(UsSource *source)
 {
@@ -324,6 +353,8 @@ poll_handle(UsSource *source)
 				err = RD_KAFKA_RESP_ERR__FATAL;
 			add_event(source, err, -1, -1, rd_kafka_event_error_string(event));
 		}
+		else
+			add_log_line(source, event);
 		rd_kafka_event_destroy(event);
 	}
 }

@@ -190,6 +190,7 @@ keep_supervisors(void)
 		start_supervisor(database, slotno);
 		starting++;
 	}
+	us_spawn_note_refused(InvalidOid);
 
 	return wait_ms;
 }

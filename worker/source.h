@@ -39,6 +39,7 @@ typedef enum UsEventKind
 	US_EVENT_PARTITION_ERROR,	/* this partition fails; others go on */
 	US_EVENT_TRANSIENT,			/* broker away, no leader ...; the source tries again by itself */
 	US_EVENT_AUTHENTICATION,	/* credentials refused; the source tries again by itself */
+	US_EVENT_LOG,				/* a line for the log; nothing happened */
 	US_EVENT_FATAL				/* this handle is of no more use */
 } UsEventKind;
 
@@ -63,6 +64,7 @@ typedef struct UsSourceConfig
 	const char *group_id;		/* librdkafka wants one; nothing is ever read from it */
 	const char *client_id;
 	int			queue_memory_kb;	/* 0 = by version of the library */
+	int			log_level;		/* lines up to this level become events; syslog's, -1 = none */
 	int			nassignments;
 	const UsAssignment *assignments;
 } UsSourceConfig;
@@ -79,6 +81,9 @@ typedef struct UsHeader
 
 /* opens and assigns; NULL and errstr on failure */
 extern UsSource *us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size);
+
+/* lines of the library up to another level; -1 = none */
+extern void us_source_set_log_level(UsSource *source, int log_level);
 
 /* becomes readable when messages or events come after there were none */
 extern int	us_source_wake_fd(const UsSource *source);

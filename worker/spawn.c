@@ -62,15 +62,34 @@ us_spawn(const UsSpawn *spawn)
 
 	if (!registered)
 	{
-		char		error[US_ERROR_TEXT_LEN];
-
 		handles[spawn->slotno] = NULL;
-		snprintf(error, sizeof(error),
-				 "no free background worker slot; raise max_worker_processes (now %d) by at least 1",
-				 max_worker_processes);
-		us_slot_set_error(spawn->slotno, US_STATE_STARTING, error);
+		us_slot_set_refused(spawn->slotno, true);
 	}
 	return registered;
+}
+
+void
+us_spawn_note_refused(Oid database)
+{
+	char		error[US_ERROR_TEXT_LEN];
+	int			missing = 0;
+	UsSlot	   *slots;
+	int		   *slotnos;
+	int			count = us_slot_list(InvalidOid, &slots, &slotnos);
+
+	for (int i = 0; i < count; i++)
+		if (slots[i].refused)
+			missing++;
+	snprintf(error, sizeof(error),
+			 "no free background worker slot; max_worker_processes = %d would be enough (it is %d)",
+			 max_worker_processes + missing, max_worker_processes);
+
+	for (int i = 0; i < count; i++)
+		if (slots[i].refused && (!OidIsValid(database) || slots[i].database == database) &&
+			strcmp(slots[i].last_error, error) != 0)
+			us_slot_set_error(slotnos[i], US_STATE_STARTING, error);
+	pfree(slots);
+	pfree(slotnos);
 }
 
 bool

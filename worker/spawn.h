@@ -25,9 +25,17 @@ typedef struct UsSpawn
 /*
  * us_spawn -- ask the postmaster for the process
  *
- * Returns: false when it has no free slot; the reason is then in our slot
+ * Returns: false when it has no free slot: then call us_spawn_note_refused
+ *          once all starts of this turn were tried
  */
 extern bool us_spawn(const UsSpawn *spawn);
+
+/*
+ * us_spawn_note_refused -- say in slots how many processes the server needs
+ *
+ * In:      database   InvalidOid = in the slots of all
+ */
+extern void us_spawn_note_refused(Oid database);
 
 /* whether a process asked for is still on its way (true) or ended or never was (false) */
 extern bool us_spawn_pending(int slotno);

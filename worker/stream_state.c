@@ -75,6 +75,10 @@ us_worker_note_event(UsWorker *worker, const UsEvent *event)
 			worker->source_failing = true;
 			us_worker_failing(worker, US_STATE_WAITING, event->text);
 			break;
+		case US_EVENT_LOG:
+			ereport(LOG,
+					(errmsg("stream \"%s\": Kafka library: %s", worker->stream->name, event->text)));
+			break;
 		case US_EVENT_FATAL:
 			us_slot_report_error(US_STATE_WAITING, event->text);
 			ereport(FATAL,

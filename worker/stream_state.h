@@ -31,6 +31,8 @@ typedef struct UsWorker
 	TimestampTz look_at;		/* next look at the topic; 0 = another worker looks */
 	TimestampTz suspicious_since;	/* all looks since found it gone or smaller; 0 = not so */
 
+	int			log_level;		/* of the source */
+
 	double		rows_per_second;	/* smoothed over some seconds */
 	TimestampTz rate_at;		/* last sample; 0 = none */
 } UsWorker;

@@ -120,6 +120,7 @@ open_source(UsWorker *worker)
 		.options = &worker->options,
 		.topic = worker->stream->topic,
 		.queue_memory_kb = us_guc_queue_memory_kb,
+		.log_level = us_guc_log_level,
 		.assignments = assignments
 	};
 	char		errstr[512];
@@ -401,11 +402,16 @@ wait_for_work(UsWorker *worker)
 
 /* interrupts between batches, where there is nothing to cancel */
 static void
-serve_interrupts(void)
+serve_interrupts(UsWorker *worker)
 {
 	QueryCancelPending = false;
 	CHECK_FOR_INTERRUPTS();
 	us_process_main_loop_interrupts();
+	if (worker->source != NULL && worker->log_level != us_guc_log_level)
+	{
+		worker->log_level = us_guc_log_level;
+		us_source_set_log_level(worker->source, worker->log_level);
+	}
 }
 
 static void
@@ -413,7 +419,7 @@ run(UsWorker *worker)
 {
 	while (!us_slot_stop_requested())
 	{
-		serve_interrupts();
+		serve_interrupts(worker);
 		look_at_topic(worker);
 
 		if (worker->retry_at == 0 && worker->source != NULL)

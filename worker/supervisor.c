@@ -30,11 +30,14 @@
 #include "worker/history.h"
 #include "worker/incident.h"
 #include "worker/launcher.h"
+#include "worker/retention.h"
 #include "worker/session.h"
 #include "worker/spawn.h"
 
 #define TURN_INTERVAL_MS		5000	/* looks this often without being woken */
 #define HISTORY_INTERVAL_MS		60000	/* a row of stream_history a minute */
+#define RETENTION_INTERVAL_MS	60000	/* looks for rows that are too old */
+#define RETENTION_PAUSE_MS		100		/* ... and again so soon while there are more */
 #define IDLE_INTERVAL_MS		600000	/* a database without the extension is looked at again */
 
 /* one worker that should run */
@@ -47,6 +50,7 @@ typedef struct Wanted
 } Wanted;
 
 static TimestampTz next_history_at = 0;
+static TimestampTz next_retention_at = 0;
 
 /* the workers that the definitions ask for, in the order of streams */
 static Wanted *
@@ -144,6 +148,7 @@ note_limit(int slotno)
 
 	snprintf(error, sizeof(error), "userstream.max_workers (%d) is reached; raise it",
 			 us_guc_max_workers);
+	us_slot_set_refused(slotno, false);
 	us_slot_set_error(slotno, US_STATE_STARTING, error);
 }
 
@@ -212,6 +217,7 @@ keep_workers(Wanted *wanted, int nwanted)
 		else
 			note_limit(slotno);
 	}
+	us_spawn_note_refused(MyDatabaseId);
 
 	return wait_ms;
 }
@@ -225,6 +231,30 @@ write_history(TimestampTz now)
 	next_history_at = TimestampTzPlusMilliseconds(now, HISTORY_INTERVAL_MS);
 
 	us_history_write();
+}
+
+/* one step of it in a transaction of its own; returns when to call again, in ms */
+static long
+keep_retention(void)
+{
+	static int	letters_min = 0;
+	static int	runs_min = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		more;
+
+	/* who shortens a setting sees it at once */
+	if (letters_min != us_guc_dead_letter_retention_min || runs_min != us_guc_run_retention_min)
+		next_retention_at = now;
+	letters_min = us_guc_dead_letter_retention_min;
+	runs_min = us_guc_run_retention_min;
+	if (now < next_retention_at)
+		return TimestampDifferenceMilliseconds(now, next_retention_at) + 1;
+
+	more = us_session_begin("UTC") && us_retention_step();
+	us_session_commit();
+	next_retention_at =
+		TimestampTzPlusMilliseconds(now, more ? RETENTION_PAUSE_MS : RETENTION_INTERVAL_MS);
+	return more ? RETENTION_PAUSE_MS : RETENTION_INTERVAL_MS;
 }
 
 /* stop everything in this database; it is about to be left alone */
@@ -264,6 +294,7 @@ supervise(void)
 	int			nwanted = 0;
 	bool		present;
 	bool		open;
+	long		wait_ms;
 	MemoryContext context = CurrentMemoryContext;
 
 	SetCurrentStatementStartTimestamp();
@@ -297,7 +328,8 @@ supervise(void)
 		stop_all();
 		return -1;
 	}
-	return keep_workers(wanted, nwanted);
+	wait_ms = keep_workers(wanted, nwanted);
+	return Min(wait_ms, keep_retention());
 }
 
 /*

@@ -245,5 +245,87 @@ is($rows_told, 60, 'a session that listens is told of each row');
 is(scalar(grep { !/^\{"stream": "told \\"so\\"", "rows": [1-9]\d*\}$/ } @payloads), 0,
 	'by the name of the stream, and only of batches with rows');
 
+# ---------------------------------------------------------------------------
+# a row that this version does not understand concerns its stream only
+# ---------------------------------------------------------------------------
+my $supervisors = q{SELECT string_agg(pid::text, ',') FROM pg_stat_activity WHERE backend_type = 'userstream supervisor'};
+my $supervisor = $node->safe_psql('postgres', $supervisors);
+$node->safe_psql('postgres',
+	q{UPDATE userstream.stream SET options = options || '{"colour": "red"}' WHERE name = 'told "so"'});
+$node->safe_psql('postgres', q{SELECT userstream.pause_stream('gone'), userstream.resume_stream('gone')});
+ok( wait_until(
+		$node, 'postgres',
+		q{SELECT state, last_error, pids FROM userstream.stream_status WHERE stream = 'told "so"'},
+		q{stopped|invalid option "colour"; userstream.alter_stream('told "so"', options => '{"colour": null}') takes it out|}),
+	'an option of another version stops its stream and says what to call');
+$told->produce(10);
+$gone->produce(10);
+$gone->is_delivered('postgres', 'gone', 'another stream goes on');
+is($node->safe_psql('postgres', $supervisors), $supervisor, 'with the same supervisor');
+$node->safe_psql('postgres', q{SELECT userstream.alter_stream('told "so"', options => '{"colour": null}')});
+ok( wait_until(
+		$node, 'postgres',
+		q{SELECT sum(messages_applied) FROM userstream.ledger WHERE stream = 'told "so"'}, 70),
+	'the call that it names continues it');
+
+# ---------------------------------------------------------------------------
+# settings: userstream.log_level, dead_letter_retention, run_retention
+# ---------------------------------------------------------------------------
+sub set
+{
+	my ($setting, $value) = @_;
+	$node->safe_psql('postgres', "ALTER SYSTEM SET userstream.$setting = $value");
+	$node->reload;
+	return;
+}
+
+unlike(slurp_file($node->logfile), qr/Kafka library/, 'no line of the Kafka library is in the log');
+set('log_level', 'debug');
+$node->safe_psql('postgres', q{ALTER SERVER kafka OPTIONS (ADD debug 'topic');
+	SELECT userstream.pause_stream('gone'), userstream.resume_stream('gone')});
+$node->wait_for_log(qr/LOG:  stream "gone": Kafka library: \w+: /);
+pass('with log_level and the option debug they are');
+set('log_level', 'off');
+$node->safe_psql('postgres', q{ALTER SERVER kafka OPTIONS (DROP debug)});
+
+# old rows: more than go in one step, and younger ones beside them
+$node->safe_psql('postgres', q{
+	INSERT INTO userstream.dead_letter (owner, owner_oid, home, stream, sqlstate, error, created_at)
+	SELECT 'x', 10, 'x', 'kept', '22000', 'x', now() - interval '1 hour' * n
+	  FROM generate_series(1, 25000) n;
+	INSERT INTO userstream.incident (owner, owner_oid, stream, kind, detail, opened_at, closed_at)
+	SELECT 'x', 10, 'kept', 'x', n::text, now() - interval '80 days', now() - interval '1 day' * n
+	  FROM generate_series(1, 60) n
+	UNION ALL
+	SELECT 'x', 10, 'kept', 'x', 'open', now() - interval '80 days', NULL;});
+my $kept = q{SELECT (SELECT count(*) FROM userstream.dead_letter WHERE stream = 'kept'),
+	(SELECT count(*) FROM userstream.incident WHERE stream = 'kept'),
+	(SELECT count(*) FROM userstream.incident WHERE stream = 'kept' AND closed_at IS NULL)};
+set('run_retention', q('40d'));
+ok(wait_until($node, 'postgres', $kept, '25000|40|1'), 'incidents that closed long ago go');
+set('dead_letter_retention', q('90min'));
+ok(wait_until($node, 'postgres', $kept, '1|40|1'), 'dead letters go by their own setting');
+ok($node->safe_psql('postgres', q{SELECT count(*) FROM userstream.dead_letter WHERE stream = 'crowded'}) == 6,
+	'those that are young enough stay');
 $node->stop('fast');
+
+# ---------------------------------------------------------------------------
+# no room for workers: the number that is named is enough
+# ---------------------------------------------------------------------------
+my $small = userstream_node('small', conf => "max_worker_processes = 5\nuserstream.restart_interval = '500ms'");
+create_server($small, 'postgres', $kafka);
+my $many = $kafka->new_topic('many', 4);
+$small->safe_psql('postgres', qq{CREATE TABLE many (seq bigint);
+	SELECT userstream.create_stream('many', 'kafka', '$many', 'many', workers => 4)});
+ok( wait_until(
+		$small, 'postgres', q{SELECT state, last_error, cardinality(pids) FROM userstream.stream_status},
+		'starting|no free background worker slot; max_worker_processes = 7 would be enough (it is 5)|2'),
+	'a server without room says how many processes would do');
+$small->stop('fast');
+$small->append_conf('postgresql.conf', 'max_worker_processes = 7');
+$small->start;
+ok( wait_until(
+		$small, 'postgres', q{SELECT state, cardinality(pids) FROM userstream.stream_status}, 'caught_up|4'),
+	'and they do');
+$small->stop('fast');
 done_testing();
