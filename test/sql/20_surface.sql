@@ -2,7 +2,7 @@
 -- must be so for dump, upgrade and restore.  Names that stand here are used
 -- by people's own SQL: they may grow in number, never change.
 
-SELECT plan(50);
+SELECT plan(51);
 
 -- functions: arguments in order, with their defaults
 SELECT is(
@@ -29,6 +29,10 @@ SELECT is(pg_get_function_arguments('userstream.pause_stream'::regproc),
 	'name text', 'pause_stream takes its argument');
 SELECT is(pg_get_function_arguments('userstream.resume_stream'::regproc),
 	'name text', 'resume_stream takes its argument');
+SELECT is(pg_get_function_arguments('userstream.peek'::regproc),
+	'server name, topic text, partition integer DEFAULT NULL::integer, from_offset bigint DEFAULT NULL::bigint, '
+	'from_time timestamp with time zone DEFAULT NULL::timestamp with time zone, '
+	'max_messages integer DEFAULT 100, max_bytes integer DEFAULT 10485760', 'peek takes its arguments');
 
 SELECT function_returns('userstream', f, 'void', f || ' returns nothing')
 FROM unnest(ARRAY['create_stream', 'alter_stream', 'seek_stream', 'drop_stream', 'pause_stream', 'resume_stream']) AS f;
@@ -105,7 +109,7 @@ SELECT set_eq(
 SELECT set_eq(
 	$$ SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 	   WHERE n.nspname = 'userstream' $$,
-	ARRAY['create_stream', 'alter_stream', 'seek_stream', 'drop_stream', 'pause_stream', 'resume_stream', '_owns', '_sees',
+	ARRAY['create_stream', 'alter_stream', 'seek_stream', 'drop_stream', 'pause_stream', 'resume_stream', 'peek', '_owns', '_sees',
 		  '_stream_live', '_partition_live', 'kafka_validator', 'http_validator', 'cassandra_validator'],
 	'the schema holds the documented functions');
 SELECT set_eq(
