@@ -51,6 +51,8 @@ OBJS = \
 	worker/statement.o \
 	worker/fault.o \
 	worker/kafka_source.o \
+	worker/kafka_watermarks.o \
+	worker/kafka_group.o \
 	worker/path.o \
 	worker/decode.o \
 	worker/decode_json.o \
@@ -182,7 +184,7 @@ tree: deps
 	@exec $(AS_USER) run-tree STATE=$(STATE)
 
 ifneq ($(filter run-%,$(MAKECMDGOALS)),)
-TOOLS = $(addprefix $(STATE)/bin/,users topic)
+TOOLS = $(addprefix $(STATE)/bin/,users topic produce rights)
 
 $(STATE)/bin/%: test/servers/%.c
 	@mkdir -p $(@D)

@@ -18,12 +18,9 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include "extension/kafka_topic.h"
-#include "worker/source.h"
+#include "worker/kafka_source.h"
 
-#define FIRST_WATERMARKS_MS	500
 #define CHUNK_MESSAGES		1000	/* per call: more brings nothing (measured) */
-#define MAX_EVENTS			1100	/* a chunk of them, and some of the handle's */
 
 /*
  * librdkafka without fetch.queue.backoff.ms waits a full second before it
@@ -35,21 +32,7 @@
 #define QUEUE_KB_WITH_BACKOFF		"16384"
 #define FETCH_QUEUE_BACKOFF_MS		"10"
 
-struct UsSource
-{
-	rd_kafka_t *rk;
-	rd_kafka_queue_t *messages; /* fetched messages and end-of-partition marks */
-	rd_kafka_queue_t *main;		/* errors and logs of the handle */
-	int			wake_fd;		/* eventfd, non-blocking: librdkafka writes under a lock */
-	char	   *topic;
-	const UsOptionList *options;
-	rd_kafka_topic_partition_list_t *first_low; /* watermarks as they were at the start; */
-	rd_kafka_topic_partition_list_t *first_high;	/* NULL = unknown */
-	int			log_level;
-	int			nevents;
-	int			first_event;
-	UsEvent		events[MAX_EVENTS];
-};
+static void note_error(rd_kafka_t *rk, int err, const char *reason, void *opaque);
 
 /* one property of ours; an unknown one is reported as false without an error */
 static bool
@@ -143,45 +126,6 @@ assign(UsSource *source, const UsSourceConfig *config, char *errstr, size_t errs
 	return err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-/*
- * One end of partitions.  Earliest and latest are special times, with the
- * values of librdkafka's special offsets; its own call for watermarks does
- * not keep to its timeout before 2.3.
- */
-static rd_kafka_resp_err_t
-ask_offsets(UsSource *source, rd_kafka_topic_partition_list_t *list, int64_t end, int timeout_ms)
-{
-	for (int i = 0; i < list->cnt; i++)
-		list->elems[i].offset = end;
-	return rd_kafka_offsets_for_times(source->rk, list, timeout_ms);
-}
-
-/*
- * The first fetch from a partition's end is answered only when the broker's
- * patience is over, so whether there is anything to read is asked here.  No
- * answer is no error: the fetches will tell.
- */
-static void
-ask_first_watermarks(UsSource *source, const UsSourceConfig *config)
-{
-	rd_kafka_topic_partition_list_t *low = rd_kafka_topic_partition_list_new(config->nassignments);
-	rd_kafka_topic_partition_list_t *high;
-
-	for (int i = 0; i < config->nassignments; i++)
-		rd_kafka_topic_partition_list_add(low, config->topic, config->assignments[i].partition);
-	high = rd_kafka_topic_partition_list_copy(low);
-
-	if (ask_offsets(source, low, RD_KAFKA_OFFSET_BEGINNING, FIRST_WATERMARKS_MS) == 0 &&
-		ask_offsets(source, high, RD_KAFKA_OFFSET_END, FIRST_WATERMARKS_MS) == 0)
-	{
-		source->first_low = low;
-		source->first_high = high;
-		return;
-	}
-	rd_kafka_topic_partition_list_destroy(low);
-	rd_kafka_topic_partition_list_destroy(high);
-}
-
 /* queues that wake us; called before anything can arrive */
 static void
 open_queues(UsSource *source)
@@ -210,8 +154,6 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 		rd_kafka_conf_destroy(conf);
 		return NULL;
 	}
-	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
-
 	source = calloc(1, sizeof(UsSource));
 	if (source != NULL)
 	{
@@ -226,6 +168,9 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 		return NULL;
 	}
 
+	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
+	rd_kafka_conf_set_opaque(conf, source);
+	rd_kafka_conf_set_error_cb(conf, note_error);
 	source->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	source->rk = source->wake_fd < 0 ? NULL :
 		rd_kafka_new(RD_KAFKA_CONSUMER, conf, errstr, errstr_size);
@@ -245,7 +190,7 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 	us_source_set_log_level(source, config->log_level);
 	open_queues(source);
 	/* first: behind a waiting fetch the answer would come when that one's does */
-	ask_first_watermarks(source, config);
+	us_kafka_source_ask_watermarks(source, config);
 	if (!assign(source, config, errstr, errstr_size))
 	{
 		(void) us_source_close(source, 1000);
@@ -275,6 +220,8 @@ classify_error(rd_kafka_resp_err_t err)
 	{
 		case RD_KAFKA_RESP_ERR__PARTITION_EOF:
 			return US_EVENT_EOF;
+		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+			return US_EVENT_NONE;	/* only what others look at cannot be told */
 		case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
 		case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
 			return US_EVENT_OUT_OF_RANGE;
@@ -302,7 +249,7 @@ add_event(UsSource *source, rd_kafka_resp_err_t err, int32_t partition, int64_t 
 {
 	UsEvent    *event;
 
-	if (source->nevents == MAX_EVENTS)
+	if (source->nevents == US_KAFKA_MAX_EVENTS)
 		return;
 	event = &source->events[source->nevents++];
 	event->kind = classify_error(err);
@@ -326,7 +273,7 @@ add_log_line(UsSource *source, rd_kafka_event_t *from)
 	int			level;
 
 	if (rd_kafka_event_log(from, &facility, &text, &level) != 0 || level > source->log_level ||
-		source->nevents == MAX_EVENTS)
+		source->nevents == US_KAFKA_MAX_EVENTS)
 		return;
 	event = &source->events[source->nevents++];
 	event->kind = US_EVENT_LOG;
@@ -336,13 +283,44 @@ add_log_line(UsSource *source, rd_kafka_event_t *from)
 	us_kafka_hide_secrets(source->options, event->text, sizeof(event->text));
 }
 
+/*
+ * Some errors of partitions, a deleted topic's say, are kept for a callback by
+ * the call that fetches messages, in the thread that makes it.
+ */
+static void
+note_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
+{
+	(void) rk;
+
+	add_event(opaque, err, -1, -1, reason);
+}
+
+/*
+ * "All brokers are down" follows the error of the last of them, and comes
+ * again where that one is left out because nothing new is in it: tell that.
+ */
+static void
+tell_cause(UsSource *source, rd_kafka_resp_err_t err, UsEvent *event)
+{
+	if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+	{
+		source->cause = event->kind;
+		snprintf(source->cause_text, sizeof(source->cause_text), "%s", event->text);
+	}
+	else if (source->cause_text[0] != '\0')
+	{
+		event->kind = source->cause;
+		snprintf(event->text, sizeof(event->text), "%s", source->cause_text);
+	}
+}
+
 /* errors and logs of the handle */
 static void
 poll_handle(UsSource *source)
 {
 	rd_kafka_event_t *event;
 
-	while (source->nevents < MAX_EVENTS - CHUNK_MESSAGES &&
+	while (source->nevents < US_KAFKA_MAX_EVENTS - CHUNK_MESSAGES &&
 		   (event = rd_kafka_queue_poll(source->main, 0)) != NULL)
 	{
 		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
@@ -352,6 +330,7 @@ poll_handle(UsSource *source)
 			if (rd_kafka_event_error_is_fatal(event))
 				err = RD_KAFKA_RESP_ERR__FATAL;
 			add_event(source, err, -1, -1, rd_kafka_event_error_string(event));
+			tell_cause(source, err, &source->events[source->nevents - 1]);
 		}
 		else
 			add_log_line(source, event);
@@ -395,7 +374,7 @@ us_source_poll(UsSource *source, UsMessage *messages, int max)
 	while (read(source->wake_fd, &wakes, sizeof(wakes)) > 0)
 		;
 	poll_handle(source);
-	if (source->nevents > MAX_EVENTS - CHUNK_MESSAGES)
+	if (source->nevents > US_KAFKA_MAX_EVENTS - CHUNK_MESSAGES)
 		return 0;
 
 	fetched = rd_kafka_consume_batch_queue(source->messages, 0, chunk, want);
@@ -437,62 +416,6 @@ us_source_release(UsSource *source, UsMessage *messages, int count)
 		rd_kafka_message_destroy(messages[i].handle);
 }
 
-static bool
-find_offset(const rd_kafka_topic_partition_list_t *list, int32_t partition, int64_t *offset)
-{
-	for (int i = 0; list != NULL && i < list->cnt; i++)
-	{
-		const rd_kafka_topic_partition_t *entry = &list->elems[i];
-
-		if (entry->partition != partition)
-			continue;
-		*offset = entry->offset;
-		return entry->err == RD_KAFKA_RESP_ERR_NO_ERROR && entry->offset >= 0;
-	}
-	return false;
-}
-
-bool
-us_source_watermarks(UsSource *source, int32_t partition, int64_t *low, int64_t *high)
-{
-	if (rd_kafka_get_watermark_offsets(source->rk, source->topic, partition,
-									   low, high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-		*high >= 0)
-		return true;
-	return find_offset(source->first_low, partition, low) &&
-		find_offset(source->first_high, partition, high);
-}
-
-/*
- * By a handle of its own: a broker answers the requests of a connection one
- * after the other, so behind a fetch that waits for data this one would time
- * out, and newer librdkafka takes that for a dead connection.
- */
-bool
-us_source_probe(UsSource *source, int32_t partition, int timeout_ms,
-				int64_t *low, int64_t *high, char *errstr, size_t errstr_size)
-{
-	UsTopicPartition *partitions = NULL;
-	int			count = 0;
-	bool		found = false;
-
-	if (us_kafka_topic_describe(source->options, source->topic, -1, timeout_ms, NULL,
-								&partitions, &count, errstr, errstr_size) != US_TOPIC_OK)
-		return false;
-	for (int i = 0; i < count; i++)
-	{
-		if (partitions[i].partition != partition)
-			continue;
-		*low = partitions[i].low_offset;
-		*high = partitions[i].high_offset;
-		found = true;
-	}
-	free(partitions);
-	if (!found)
-		snprintf(errstr, errstr_size, "partition %d is not there any more", partition);
-	return found;
-}
-
 bool
 us_source_header(const UsMessage *message, size_t i, UsHeader *header)
 {
@@ -518,11 +441,7 @@ us_source_close(UsSource *source, int timeout_ms)
 	rd_kafka_queue_destroy(source->messages);
 	rd_kafka_queue_destroy(source->main);
 
-	if (source->first_low != NULL)
-	{
-		rd_kafka_topic_partition_list_destroy(source->first_low);
-		rd_kafka_topic_partition_list_destroy(source->first_high);
-	}
+	us_kafka_source_forget_watermarks(source);
 
 	closed = us_kafka_destroy(source->rk, timeout_ms);
 

@@ -28,10 +28,12 @@ us_message_time(const UsMessage *message, TimestampTz *time)
 {
 	int64		usec;
 
+	/* shifted before it is multiplied, for the last years would overflow */
 	if (message->timestamp_ms == -1 ||
-		pg_mul_s64_overflow(message->timestamp_ms, INT64CONST(1000), &usec) ||
-		pg_sub_s64_overflow(usec, (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY,
+		pg_sub_s64_overflow(message->timestamp_ms,
+							(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / 1000),
 							&usec) ||
+		pg_mul_s64_overflow(usec, INT64CONST(1000), &usec) ||
 		!IS_VALID_TIMESTAMP(usec))
 		return false;
 	*time = usec;

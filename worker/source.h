@@ -125,6 +125,13 @@ extern bool us_source_probe(UsSource *source, int32_t partition, int timeout_ms,
 							int64_t *low, int64_t *high,
 							char *errstr, size_t errstr_size);
 
+/*
+ * us_source_publish -- tell the broker where partitions stand, for its tools
+ *
+ * Asynchronous: does not wait, and nothing comes of it when it fails.
+ */
+extern void us_source_publish(UsSource *source, const UsAssignment *positions, int count);
+
 /* header number i of a message; false when there is none */
 extern bool us_source_header(const UsMessage *message, size_t i, UsHeader *header);
 

@@ -19,6 +19,9 @@
 
 #define RATE_WINDOW_S		5.0		/* time constant of rows_per_second */
 #define MAX_RETRY_DOUBLINGS 16
+#define PROBE_FIRST_MS		1000	/* after an error the broker is asked this much later */
+#define PROBE_LOGIN_MS		10000	/* a refused login: too many tries may lock the account */
+#define PUBLISH_INTERVAL_MS	5000	/* Kafka's tools are told this often at most */
 
 void
 us_worker_failing(UsWorker *worker, UsState state, const char *error)
@@ -36,13 +39,25 @@ us_worker_failing(UsWorker *worker, UsState state, const char *error)
 void
 us_worker_recovered(UsWorker *worker)
 {
-	if (!worker->failing)
+	if (!worker->failing || worker->reopen)
 		return;
 	worker->failing = false;
 	worker->source_failing = false;
 	us_slot_report_recovered();
 	ereport(LOG,
 			(errmsg("stream \"%s\" goes on", worker->stream->name)));
+}
+
+/* the source failed; the broker is asked after a while whether it is over */
+static void
+note_source_error(UsWorker *worker, const UsEvent *event)
+{
+	int			delay_ms = event->kind == US_EVENT_AUTHENTICATION ? PROBE_LOGIN_MS : PROBE_FIRST_MS;
+
+	if (!worker->source_failing)
+		worker->probe_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms);
+	worker->source_failing = true;
+	us_worker_failing(worker, US_STATE_WAITING, event->text);
 }
 
 void
@@ -69,11 +84,12 @@ us_worker_note_event(UsWorker *worker, const UsEvent *event)
 			break;
 		case US_EVENT_PARTITION_ERROR:
 			us_topic_watch_hurry(worker);
-			/* FALLTHROUGH */
+			worker->reopen = true;
+			note_source_error(worker, event);
+			break;
 		case US_EVENT_TRANSIENT:
 		case US_EVENT_AUTHENTICATION:
-			worker->source_failing = true;
-			us_worker_failing(worker, US_STATE_WAITING, event->text);
+			note_source_error(worker, event);
 			break;
 		case US_EVENT_LOG:
 			ereport(LOG,
@@ -89,7 +105,7 @@ us_worker_note_event(UsWorker *worker, const UsEvent *event)
 	}
 }
 
-void
+bool
 us_worker_probe(UsWorker *worker, int timeout_ms)
 {
 	int64		low;
@@ -104,9 +120,41 @@ us_worker_probe(UsWorker *worker, int timeout_ms)
 			continue;
 		if (us_source_probe(worker->source, position->partition, timeout_ms, &low, &high,
 							errstr, sizeof(errstr)))
-			us_worker_recovered(worker);
-		return;
+			return true;
+
+		/* of a topic the broker's own answer says more than the library's error */
+		if (worker->reopen)
+			us_worker_failing(worker, US_STATE_WAITING, errstr);
+		return false;
 	}
+	return false;
+}
+
+long
+us_worker_publish(UsWorker *worker)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz due = TimestampTzPlusMilliseconds(worker->published_at, PUBLISH_INTERVAL_MS);
+	UsBatch    *batch = worker->batch;
+	UsAssignment *positions;
+
+	if (!worker->unpublished || worker->source == NULL)
+		return -1;
+	if (now < due)
+		return TimestampDifferenceMilliseconds(now, due) + 1;
+
+	positions = palloc(sizeof(UsAssignment) * batch->npartitions);
+	for (int i = 0; i < batch->npartitions; i++)
+	{
+		positions[i].partition = batch->partitions[i].position.partition;
+		positions[i].offset = batch->partitions[i].position.next_offset;
+	}
+	us_source_publish(worker->source, positions, batch->npartitions);
+	pfree(positions);
+
+	worker->unpublished = false;
+	worker->published_at = now;
+	return -1;
 }
 
 /*

@@ -27,6 +27,11 @@ typedef struct UsWorker
 	bool		failing;		/* an error is shown */
 	UsState		failing_state;
 	bool		source_failing; /* and it is the source's */
+	bool		reopen;			/* only another source can show that it is over */
+	TimestampTz probe_at;		/* while source_failing: not to ask the broker before */
+
+	bool		unpublished;	/* positions moved since Kafka's tools were told */
+	TimestampTz published_at;	/* when they were told last; 0 = never */
 
 	TimestampTz look_at;		/* next look at the topic; 0 = another worker looks */
 	TimestampTz suspicious_since;	/* all looks since found it gone or smaller; 0 = not so */
@@ -44,8 +49,15 @@ extern void us_worker_note_event(UsWorker *worker, const UsEvent *event);
 extern void us_worker_failing(UsWorker *worker, UsState state, const char *error);
 extern void us_worker_recovered(UsWorker *worker);
 
-/* ask a source that failed whether it is back, for timeout_ms at most */
-extern void us_worker_probe(UsWorker *worker, int timeout_ms);
+/* ask the broker of a source that failed whether it answers, for timeout_ms at most */
+extern bool us_worker_probe(UsWorker *worker, int timeout_ms);
+
+/*
+ * us_worker_publish -- tell Kafka's own tools of the positions, if it is time
+ *
+ * Returns: how long not to call again, in ms; -1 = until a batch is committed
+ */
+extern long us_worker_publish(UsWorker *worker);
 
 /* tell shared memory: all partitions; those of a batch; that there is nothing to do */
 extern void us_worker_report_start(UsWorker *worker);

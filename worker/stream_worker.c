@@ -27,8 +27,10 @@
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "worker/incident.h"
 #include "worker/launcher.h"
@@ -40,11 +42,13 @@
 #define CLOSE_TIMEOUT_MS	1000
 #define SAFETY_INTERVAL_MS	10000	/* looks at the source this often even if nothing wakes it */
 #define PROBE_INTERVAL_MS	1000	/* asks a broker that was away whether it is back */
-#define PROBE_TIMEOUT_MS	400
+#define REOPEN_INTERVAL_MS	10000	/* tries another source where this one cannot go on */
+#define PROBE_TIMEOUT_MS	800
 #define RETRY_FIRST_MS		1000
 #define RETRY_MAX_MS		30000
 
 static UsWorker *MyUsWorker = NULL;
+static bool options_changed = false;	/* of some server, since they were read */
 
 static void
 close_source(void)
@@ -125,6 +129,7 @@ open_source(UsWorker *worker)
 	};
 	char		errstr[512];
 
+	worker->reopen = false;
 	config.group_id = psprintf("userstream.%s.%s", worker->database, worker->stream->name);
 	config.client_id = config.group_id;
 	for (int i = 0; i < batch->npartitions; i++)
@@ -344,6 +349,8 @@ commit_batch(UsWorker *worker)
 			us_worker_recovered(worker);
 			us_worker_report_batch(worker);
 			us_batch_clear(batch);
+			worker->unpublished = true;
+			(void) us_worker_publish(worker);
 			pgstat_report_stat(false);
 			if (outcome == US_BATCH_PARTITION_STOPPED)
 				reopen_source(worker);
@@ -368,14 +375,17 @@ commit_batch(UsWorker *worker)
 
 /* how long nothing has to be done, in ms */
 static long
-wait_time(const UsWorker *worker)
+wait_time(UsWorker *worker)
 {
 	long		wait_ms = SAFETY_INTERVAL_MS;
+	long		publish_ms;
 
 	if (worker->retry_at != 0)
 		return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), worker->retry_at);
 	if (worker->source_failing)
-		wait_ms = PROBE_INTERVAL_MS;
+		wait_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), worker->probe_at) + 1;
+	else if ((publish_ms = us_worker_publish(worker)) >= 0)
+		wait_ms = publish_ms;
 	if (worker->look_at != 0)
 		wait_ms = Min(wait_ms, TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
 															   worker->look_at));
@@ -414,12 +424,97 @@ serve_interrupts(UsWorker *worker)
 	}
 }
 
+/*
+ * A source that failed goes on by itself, but says nothing when nothing new
+ * has come: the broker is asked.  An error of a topic or partition is not over
+ * when the broker answers; another source tells, by messages or their end.
+ */
+static void
+look_again(UsWorker *worker)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!worker->source_failing || worker->source == NULL || now < worker->probe_at)
+		return;
+
+	if (!us_worker_probe(worker, PROBE_TIMEOUT_MS))
+		worker->probe_at = TimestampTzPlusMilliseconds(now, PROBE_INTERVAL_MS);
+	else if (!worker->reopen)
+		us_worker_recovered(worker);
+	else
+	{
+		reopen_source(worker);
+		worker->probe_at = TimestampTzPlusMilliseconds(now, REOPEN_INTERVAL_MS);
+	}
+}
+
+/* what others changed in the catalogs comes with a transaction; idle, there is none */
+static void
+receive_invalidations(void)
+{
+	StartTransactionCommand();
+	CommitTransactionCommand();
+}
+
+static void
+note_options_change(Datum arg, int cacheid, uint32 hashvalue)
+{
+	(void) arg;
+	(void) cacheid;
+	(void) hashvalue;
+
+	options_changed = true;
+}
+
+static bool
+is_same_options(const UsOptionList *a, const UsOptionList *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (int i = 0; i < a->count; i++)
+		if (strcmp(a->items[i].name, b->items[i].name) != 0 ||
+			strcmp(a->items[i].value, b->items[i].value) != 0)
+			return false;
+	return true;
+}
+
+/*
+ * ALTER SERVER and ALTER USER MAPPING need no restart of the stream: a new
+ * password counts as soon as it is told.  Raises when the server is gone or
+ * must not be used any more; the supervisor knows what to say then.
+ */
+static void
+follow_options(UsWorker *worker)
+{
+	UsOptionList options;
+	MemoryContext context = CurrentMemoryContext;
+
+	if (!options_changed || worker->batch->nmessages > 0)
+		return;
+	options_changed = false;
+
+	StartTransactionCommand();
+	MemoryContextSwitchTo(context);
+	options = us_server_options(worker->stream->server_oid, GetUserId());
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	if (is_same_options(&options, &worker->options))
+		return;
+
+	ereport(LOG,
+			(errmsg("stream \"%s\" connects anew: the options of its server changed",
+					worker->stream->name)));
+	worker->options = options;
+	reopen_source(worker);
+}
+
 static void
 run(UsWorker *worker)
 {
 	while (!us_slot_stop_requested())
 	{
 		serve_interrupts(worker);
+		follow_options(worker);
 		look_at_topic(worker);
 
 		if (worker->retry_at == 0 && worker->source != NULL)
@@ -436,8 +531,8 @@ run(UsWorker *worker)
 		else
 		{
 			settle_ranges(worker);
-			if (worker->source_failing && worker->source != NULL)
-				us_worker_probe(worker, PROBE_TIMEOUT_MS);
+			look_again(worker);
+			receive_invalidations();
 		}
 		wait_for_work(worker);
 	}
@@ -459,6 +554,8 @@ us_stream_worker_main(Datum arg)
 		return;
 	before_shmem_exit(close_source_at_exit, (Datum) 0);
 	BackgroundWorkerInitializeConnectionByOid(slot.database, slot.owner, 0);
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_options_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, note_options_change, (Datum) 0);
 
 	context = AllocSetContextCreate(TopMemoryContext, "stream worker", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);

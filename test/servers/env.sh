@@ -9,7 +9,7 @@
 #    USERSTREAM_WORK        STATE/NAME, for whatever the program makes
 #    USERSTREAM_KAFKA_LIBS  the jars of Kafka
 #    PG_CONFIG              the system's, which knows where headers are
-# PATH also has the programs of STATE/bin: users, topic.
+# PATH also has the programs of STATE/bin: users, topic, produce, rights.
 
 userstream_env() {
 	USERSTREAM_STATE=$1

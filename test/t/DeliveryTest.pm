@@ -54,14 +54,16 @@ sub create_target
 	return;
 }
 
-# a stream of the same name as its target
+# A stream of the same name as its target.  Arguments of create_stream are SQL;
+#    server => 'name'  another server than "kafka"
 sub create_stream
 {
 	my ($self, $db, $name, %args) = @_;
+	my $server = delete $args{server} || 'kafka';
 	my $more = join '', map { ", $_ => $args{$_}" } sort keys %args;
 
 	$self->{node}->safe_psql($db,
-		"SELECT userstream.create_stream('$name', 'kafka', '$self->{topic}', '$name',
+		"SELECT userstream.create_stream('$name', '$server', '$self->{topic}', '$name',
 			columns => '@{[COLUMNS]}'$more)");
 	return;
 }
@@ -80,6 +82,14 @@ sub message
 		value => sprintf('{"seq": %d, "body": "%s", "checksum": "%s"%s}',
 			$seq, $body, md5_hex($seq . $body), defined $more ? ", $more" : ''),
 	};
+}
+
+# the same as a line for produce_script
+sub line
+{
+	my ($self, $producer, $partition, %args) = @_;
+	my $message = $self->message;
+	return [ $producer, 'send', $partition, $args{time} || 0, $message->{key}, $message->{value} ];
 }
 
 # so many good messages, spread over the partitions by their keys

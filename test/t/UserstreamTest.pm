@@ -138,18 +138,34 @@ my $topics = 0;
 
 # A broker of the test's own, started, in a folder that goes with the test's
 # other data.
+#
+#    properties => "..."  more lines of its configuration; the last one counts
+#    format => "..."      more arguments of the storage tool, such as users
+#    start => 0           its port is known, and configure() may follow
 sub new
 {
-	my ($class, $name) = @_;
+	my ($class, $name, %args) = @_;
 	my $self = bless {
 		dir => "${PostgreSQL::Test::Utils::tmp_check}/kafka_$name.$$",
 		port => two_free_ports(),
 	}, $class;
 
 	$self->{address} = "127.0.0.1:$self->{port}";
+	mkdir $self->{dir};
+	$self->configure($args{properties}) if defined $args{properties};
+	PostgreSQL::Test::Utils::append_to_file("$self->{dir}/format.args", $args{format})
+	  if defined $args{format};
 	push @own, $self;
-	$self->start;
+	$self->start unless exists $args{start} && !$args{start};
 	return $self;
+}
+
+# more lines of the configuration; they count from the next start on
+sub configure
+{
+	my ($self, $lines) = @_;
+	PostgreSQL::Test::Utils::append_to_file("$self->{dir}/extra.properties", "$lines\n");
+	return;
 }
 
 # someone else's broker
@@ -164,10 +180,14 @@ sub address { return $_[0]->{address}; }
 # the broker's port and its controller's, one above
 sub two_free_ports
 {
+	my $port = PostgreSQL::Test::Cluster::get_free_port();
+
+	# both asked for, so that nobody else in the test gets the second
 	while (1)
 	{
-		my $port = PostgreSQL::Test::Cluster::get_free_port();
-		return $port if PostgreSQL::Test::Cluster::can_bind('127.0.0.1', $port + 1);
+		my $next = PostgreSQL::Test::Cluster::get_free_port();
+		return $port if $next == $port + 1;
+		$port = $next;
 	}
 }
 
@@ -271,6 +291,50 @@ sub kcat_produce
 	binmode $kcat;
 	print $kcat join("\x1e", @$lines);
 	close $kcat or croak 'kcat could not produce';
+	return;
+}
+
+# Runs a script of test/servers/produce.c: lines, or references to their
+# fields; bytes that need it are escaped here.  undef is null.
+#    produce_script($topic, ['a begin', ['a', 'send', 0, 0, 'key', 'value'], 'a abort'],
+#        'compression.type' => 'lz4')
+sub produce_script
+{
+	my ($self, $topic, $lines, %properties) = @_;
+
+	open(my $produce, '|-', 'produce', $self->address, $topic,
+		map { "$_=$properties{$_}" } sort keys %properties) or croak "produce: $!";
+	binmode $produce;
+	foreach my $line (@$lines)
+	{
+		print $produce ref $line ? join("\t", map { script_field($_) } @$line) : $line =~ tr/ /\t/r, "\n";
+	}
+	close $produce or croak 'could not produce';
+	return;
+}
+
+sub script_field
+{
+	my ($bytes) = @_;
+
+	return '\N' unless defined $bytes;
+	return $bytes =~ s/([\\\x00-\x1f\x7f])/sprintf '\\x%02x', ord $1/egr;
+}
+
+# "partition:offset,..." that Kafka has for a consumer group
+sub group_offsets
+{
+	my ($self, $group, $topic) = @_;
+	my ($out) = PostgreSQL::Test::Utils::run_command(
+		[ 'rights', $self->address, 'offsets', $group, $topic ]);
+	return $out;
+}
+
+# offsets of a group, access rights: test/servers/rights.c
+sub rights
+{
+	my ($self, @args) = @_;
+	system('rights', $self->address, @args) == 0 or croak "rights @args failed";
 	return;
 }
 
