@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "executor/tuptable.h"
 #include "extension/compat.h"
+#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "worker/fault.h"
@@ -23,6 +24,7 @@
 #define FAILED_ROW_UNKNOWN	(-1)
 #define SMALL_CHUNK_ROWS	8	/* after a bad row: others may follow closely */
 #define SHRINK_FACTOR		8
+#define ERROR_BYTES_MAX		8192	/* of the text that a dead letter keeps */
 
 typedef struct Window
 {
@@ -60,12 +62,19 @@ classify(const UsRun *run, const ErrorData *edata)
 	return fault;
 }
 
+/* input functions quote the value, however long; the letter has it anyway */
 static char *
 error_text(const ErrorData *edata)
 {
-	if (edata->detail != NULL)
-		return psprintf("%s\nDETAIL: %s", edata->message, edata->detail);
-	return pstrdup(edata->message);
+	const char *message = edata->message;
+	char	   *text = edata->detail == NULL ? pstrdup(message) :
+		psprintf("%s\nDETAIL: %s", message, edata->detail);
+	size_t		len = strlen(text);
+
+	if (len <= ERROR_BYTES_MAX)
+		return text;
+	len = pg_mbcliplen(text, (int) len, ERROR_BYTES_MAX);
+	return psprintf("%.*s ...", (int) len, text);
 }
 
 static void

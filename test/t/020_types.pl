@@ -323,7 +323,7 @@ is_deeply(
 # Values of megabytes, past what goes the fast way
 #
 my $long = 3_000_000;
-$mapping->query('CREATE TABLE long (n bigint, t text, v varchar, j jsonb, b bytea, l text[])');
+$mapping->query('CREATE TABLE long (n bigint, t text, v varchar, j jsonb, b bytea, l text[], i int)');
 $mapping->stream(
 	'long',
 	'{"n": "@offset"}',
@@ -334,12 +334,15 @@ $mapping->stream(
 		'{"t": "\u00e9' . ('\u0041' x 300_000) . '"}',
 		'{"j": [' . join(',', (1) x 500_000) . ']}',
 		'{"t": "last"}',
+		'{"i": "' . ('é' x $long) . '"}',
 	]);
 is( $mapping->query(q{SELECT n, length(t), length(v), length(j::text), length(b), cardinality(l) FROM long ORDER BY n}),
 	join("\n", "0|$long||||", "1||$long|||", '2|||' . ($long + 2) . '||', "3||||$long|",
 		'4|' . ($long + 9) . '||||', '5|||||500000', '6|300001||||', '7|||1500000||', '8|4||||'),
 	'values of megabytes are whole');
-is_deeply($mapping->letters('long'), {}, 'none of them is a dead letter');
+is_deeply($mapping->letters('long'), { 9 => '22P02 i' }, 'only what is wrong is a dead letter');
+is( $mapping->query(q{SELECT octet_length(value), octet_length(error), right(error, 6) FROM userstream.dead_letter WHERE stream = 'long'}),
+	2 * $long + 9 . '|8196|éé ...', 'which keeps all its bytes, and of the error, which quotes them, a beginning');
 
 $node->stop;
 done_testing();

@@ -61,6 +61,8 @@ foreach my $code ('42501', 'UX001', '42P01')
 {
 	mood($code);
 	$node->safe_psql('postgres', q{SELECT userstream.pause_stream('moody')});
+	wait_until($node, 'postgres',
+		q{SELECT state = 'paused' AND coalesce(cardinality(pids), 0) = 0 FROM userstream.stream_status});
 	$delivery->produce(3000);
 	$node->safe_psql('postgres', q{SELECT userstream.resume_stream('moody')});
 	ok(wait_until($node, 'postgres', $trouble, 't|t|t'), "$code: it stops");
