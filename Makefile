@@ -30,6 +30,7 @@ OBJS = \
 	extension/stream_store.o \
 	extension/stream_api.o \
 	extension/stream_alter.o \
+	extension/stream_adopt.o \
 	extension/stream_change.o \
 	extension/status.o \
 	extension/peek.o \

@@ -86,6 +86,12 @@ AS 'MODULE_PATHNAME', 'us_resume_stream';
 COMMENT ON FUNCTION resume_stream(text) IS
 'let a stream run again that was paused or that stopped, with all its partitions; closes its incidents';
 
+CREATE FUNCTION adopt(stream text DEFAULT NULL)
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'us_adopt';
+COMMENT ON FUNCTION adopt(text) IS
+'take over a stream that came from another database by restore, template or copy, with its dead letters: it goes on here from the restored positions; null: all that the caller owns';
+
 CREATE FUNCTION peek(
 	server name,
 	topic text,

@@ -35,6 +35,7 @@ GRANT EXECUTE ON FUNCTION
 	create_stream(text, name, text, regclass, text, text, name[], jsonb, text, text, text, integer, jsonb, boolean),
 	alter_stream(text, name, text, regclass, text, text, name[], jsonb, text, text, text, integer, jsonb, name),
 	seek_stream(text, text),
+	adopt(text),
 	drop_stream(text, boolean),
 	pause_stream(text),
 	resume_stream(text),

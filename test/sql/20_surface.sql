@@ -2,7 +2,7 @@
 -- must be so for dump, upgrade and restore.  Names that stand here are used
 -- by people's own SQL: they may grow in number, never change.
 
-SELECT plan(51);
+SELECT plan(54);
 
 -- functions: arguments in order, with their defaults
 SELECT is(
@@ -23,6 +23,8 @@ SELECT is(
 	'alter_stream takes the same and an owner, each null at first');
 SELECT is(pg_get_function_arguments('userstream.seek_stream'::regproc),
 	'name text, to_position text', 'seek_stream takes its arguments');
+SELECT is(pg_get_function_arguments('userstream.adopt'::regproc),
+	'stream text DEFAULT NULL::text', 'adopt takes its argument');
 SELECT is(pg_get_function_arguments('userstream.drop_stream'::regproc),
 	'name text, if_exists boolean DEFAULT false', 'drop_stream takes its arguments');
 SELECT is(pg_get_function_arguments('userstream.pause_stream'::regproc),
@@ -35,9 +37,9 @@ SELECT is(pg_get_function_arguments('userstream.peek'::regproc),
 	'max_messages integer DEFAULT 100, max_bytes integer DEFAULT 10485760', 'peek takes its arguments');
 
 SELECT function_returns('userstream', f, 'void', f || ' returns nothing')
-FROM unnest(ARRAY['create_stream', 'alter_stream', 'seek_stream', 'drop_stream', 'pause_stream', 'resume_stream']) AS f;
+FROM unnest(ARRAY['create_stream', 'alter_stream', 'seek_stream', 'adopt', 'drop_stream', 'pause_stream', 'resume_stream']) AS f;
 SELECT volatility_is('userstream', f, 'volatile', f || ' is volatile')
-FROM unnest(ARRAY['create_stream', 'alter_stream', 'seek_stream', 'drop_stream', 'pause_stream', 'resume_stream']) AS f;
+FROM unnest(ARRAY['create_stream', 'alter_stream', 'seek_stream', 'adopt', 'drop_stream', 'pause_stream', 'resume_stream']) AS f;
 SELECT is_empty(
 	$$ SELECT p.oid::regprocedure
 	   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -109,7 +111,7 @@ SELECT set_eq(
 SELECT set_eq(
 	$$ SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 	   WHERE n.nspname = 'userstream' $$,
-	ARRAY['create_stream', 'alter_stream', 'seek_stream', 'drop_stream', 'pause_stream', 'resume_stream', 'peek', '_owns', '_sees',
+	ARRAY['create_stream', 'alter_stream', 'seek_stream', 'adopt', 'drop_stream', 'pause_stream', 'resume_stream', 'peek', '_owns', '_sees',
 		  '_stream_live', '_partition_live', 'kafka_validator', 'http_validator', 'cassandra_validator'],
 	'the schema holds the documented functions');
 SELECT set_eq(
