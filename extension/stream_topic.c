@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "utils/palloc.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #define BROKER_TIMEOUT_MS	10000	/* for all that is asked of the broker */
 
@@ -96,10 +97,12 @@ us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic)
 		CHECK_FOR_INTERRUPTS();
 		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		errstr[0] = '\0';
+		pgstat_report_wait_start(PG_WAIT_EXTENSION);
 		result = us_kafka_topic_describe(&options, question->topic, question->time_ms,
 										 (int) Max(left_ms, 1), interrupt_pending,
 										 &found, &topic->count,
 										 errstr, sizeof(errstr));
+		pgstat_report_wait_end();
 	} while (result == US_TOPIC_INTERRUPTED && left_ms > 0);
 
 	if (result == US_TOPIC_OK)

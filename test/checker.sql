@@ -2,7 +2,7 @@
 --    one query that proves what must hold of a caught-up stream
 --
 -- Loaded into the stream's database, it makes
---    delivery(stream, target, produced, rows, sum) -> (ok boolean, detail text)
+--    delivery(stream, target, produced, rows, sum, lost) -> (ok boolean, detail text)
 -- which gives one row: whether all of this holds, and what does not.
 --    ledger      read = applied + dead letters + skipped, per partition; the
 --                counters equal what stands in target and dead_letter
@@ -20,8 +20,11 @@
 --
 -- "produced" is the broker's own answer, {"partition": high watermark}, asked
 -- for by the test: the view's high_offset comes from the worker under test.
--- rows and sum are what the target should hold, sum being that of seq.
-CREATE FUNCTION delivery(stream text, target regclass, produced jsonb, rows bigint, sum numeric)
+-- rows and sum are what the target should hold, sum being that of seq.  lost
+-- is how many rows of each partition the test took away on purpose (TRUNCATE
+-- and a seek back), which the counters still hold.
+CREATE FUNCTION delivery(stream text, target regclass, produced jsonb, rows bigint, sum numeric,
+						 lost jsonb DEFAULT '{}')
 RETURNS TABLE (ok boolean, detail text) LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN QUERY EXECUTE format($q$
@@ -43,7 +46,8 @@ WITH t AS MATERIALIZED (
 	UNION ALL
 	SELECT format('ledger: partition %%s says %%s rows and %%s dead letters, there are %%s and %%s',
 				  partition, rows_written, dead_letters, n.rows, n.dead)
-	  FROM position, LATERAL (SELECT (SELECT count(*) FROM t WHERE p = partition) AS rows,
+	  FROM position, LATERAL (SELECT (SELECT count(*) FROM t WHERE p = partition)
+										 + coalesce(($5 ->> partition::text)::bigint, 0) AS rows,
 									 (SELECT count(*) FROM dead WHERE p = partition) AS dead) n
 	 WHERE rows_written <> n.rows OR dead_letters <> n.dead
 	UNION ALL
@@ -69,5 +73,5 @@ WITH t AS MATERIALIZED (
 	 WHERE next_offset IS DISTINCT FROM h.o
 )
 SELECT count(*) = 0, coalesce(string_agg(what, E'\n'), '') FROM broken
-	$q$, target) USING stream, produced, rows, sum;
+	$q$, target) USING stream, produced, rows, sum, lost;
 END $$;

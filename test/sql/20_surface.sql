@@ -218,7 +218,7 @@ SELECT ok(has_schema_privilege('public', 'userstream', 'USAGE')
 		  AND NOT has_schema_privilege('public', 'userstream', 'CREATE'),
 	'everybody may use the schema, nobody may add to it');
 SELECT is_empty(
-	$$ SELECT f FROM unnest(ARRAY['create_stream', 'drop_stream', 'pause_stream', 'resume_stream',
+	$$ SELECT f FROM unnest(ARRAY['create_stream', 'alter_stream', 'seek_stream', 'adopt', 'drop_stream', 'pause_stream', 'resume_stream',
 								  '_owns', '_sees', '_stream_live', '_partition_live']) AS f,
 			pg_proc p
 	   WHERE p.pronamespace = 'userstream'::regnamespace AND p.proname = f

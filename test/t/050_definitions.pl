@@ -7,7 +7,7 @@
 use strict;
 use warnings;
 
-use IPC::Run qw(start finish timeout);
+use IPC::Run qw(start pump finish timeout);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -32,6 +32,26 @@ sub in_background
 	return \%run;
 }
 
+# a session that holds an advisory lock until it is let go
+sub hold
+{
+	my %run = (in => "SELECT pg_advisory_lock(1);\n\\echo held\n", out => '');
+
+	$run{handle} = start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ],
+		'<', \$run{in}, '>', \$run{out}, timeout(60));
+	pump $run{handle} until $run{out} =~ /held/;
+	return \%run;
+}
+
+# whether so many sessions whose statement begins like this wait for such a thing
+sub come_to_wait
+{
+	my ($statement, $wait, $count) = @_;
+
+	return wait_until($node, 'postgres',
+		"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '$statement%' AND $wait", $count || 1);
+}
+
 # what a statement says when it fails
 sub error_of
 {
@@ -50,24 +70,25 @@ sub status_of
 }
 
 # two at once: the second waits for the first, and is told as if it came later
-my $first = in_background(
-	"BEGIN; SELECT userstream.create_stream('twice', 'kafka', '$topic', 't');"
-	  . " SELECT pg_sleep(1.5); COMMIT");
-wait_until($node, 'postgres',
-	"SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'BEGIN%' AND wait_event = 'PgSleep'", 1);
-like(error_of("SELECT userstream.create_stream('twice', 'kafka', '$topic', 't')"),
-	qr/42710: stream "twice" already exists/, 'of two calls at once, one is told that the name is taken');
-finish($first->{handle});
-is($first->{err}, '', 'the other makes the stream');
+sub create_both
+{
+	my ($name, $end) = @_;
+	my $lock = hold();
+	my $create = "SELECT userstream.create_stream('$name', 'kafka', '$topic', 't')";
+	my $first = in_background("BEGIN; $create; SELECT pg_advisory_lock(1); $end");
 
-$first = in_background(
-	"BEGIN; SELECT userstream.create_stream('thrice', 'kafka', '$topic', 't');"
-	  . " SELECT pg_sleep(1.5); ROLLBACK");
-wait_until($node, 'postgres',
-	"SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'BEGIN%' AND wait_event = 'PgSleep'", 1);
-is(error_of("SELECT userstream.create_stream('thrice', 'kafka', '$topic', 't')"),
-	'', 'and when the first takes it back, the second makes it');
-finish($first->{handle});
+	ok(come_to_wait('BEGIN', "wait_event = 'advisory'"), "$name: the first call is done, not yet ended");
+	my $second = in_background($create);
+	ok(come_to_wait('SELECT userstream.create', "wait_event = 'transactionid'"),
+		"$name: the second waits for it");
+	finish($_->{handle}) foreach $lock, $first, $second;
+	is($first->{err}, '', "$name: the first is no error");
+	return $second->{err};
+}
+
+like(create_both('twice', 'COMMIT'), qr/42710: stream "twice" already exists/,
+	'of two calls at once, one is told that the name is taken');
+is(create_both('thrice', 'ROLLBACK'), '', 'and when the first takes it back, the second makes it');
 $node->safe_psql('postgres', "SELECT userstream.drop_stream('thrice')");
 
 # a broker that does not answer holds up nobody else
@@ -78,9 +99,7 @@ $node->safe_psql('postgres', 'CREATE TABLE busy (id int); CREATE TABLE going (id
 $slow->pause;
 my $waiting = in_background("SELECT userstream.create_stream('busy', 'slow', '$slow_topic', 'busy')");
 my $gone = in_background("SELECT userstream.create_stream('gone', 'slow', '$slow_topic', 'going')");
-wait_until($node, 'postgres',
-	"SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT userstream.create%' AND state = 'active'", 2);
-sleep(1);
+ok(come_to_wait('SELECT userstream.create', "wait_event_type = 'Extension'", 2), 'both calls ask the broker');
 is( $node->safe_psql('postgres',
 		"SELECT count(*) FROM pg_locks WHERE relation IN ('busy'::regclass, 'going'::regclass)"),
 	0, 'while the broker is asked, there is no lock on the target');

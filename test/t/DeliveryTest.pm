@@ -164,9 +164,13 @@ sub await_producer
 
 # Waits until the stream stands where the broker does, then asks the checker.
 # A stream that is stuck fails the first, one that got there wrongly the second.
+#    target => 'x'   another than that of the stream's name
+#    lost => '{..}'  rows that were taken away, by partition
 sub is_delivered
 {
-	my ($self, $db, $name, $what) = @_;
+	my ($self, $db, $name, $what, %args) = @_;
+	my $target = $args{target} || $name;
+	my $lost = $args{lost} || '{}';
 	my $ends = $self->{kafka}->end_offsets($self->{topic});
 	my $json = '{' . join(', ', map { qq("$_": $ends->{$_}) } sort keys %$ends) . '}';
 	my $positions = join ',', map { "$_:$ends->{$_}" } sort { $a <=> $b } keys %$ends;
@@ -179,7 +183,7 @@ sub is_delivered
 			$positions, 60),
 		"$what: all is read");
 	is($self->{node}->safe_psql($db,
-			"SELECT * FROM delivery('$name', '$name', '$json', $self->{rows}, $self->{sum})"),
+			"SELECT * FROM delivery('$name', '$target', '$json', $self->{rows}, $self->{sum}, '$lost')"),
 		't|', "$what: ledger, once, order, sums, positions");
 	return;
 }
