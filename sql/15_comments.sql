@@ -68,7 +68,7 @@ COMMENT ON COLUMN dead_letter.sqlstate IS 'SQLSTATE of the error, five character
 COMMENT ON COLUMN dead_letter.error IS 'message and detail of the error';
 COMMENT ON COLUMN dead_letter.column_name IS 'column whose value could not be made; null: not about one column';
 COMMENT ON COLUMN dead_letter.constraint_name IS 'constraint that refused the row; null: not about a constraint';
-COMMENT ON COLUMN dead_letter.created_at IS 'time at which it was stored';
+COMMENT ON COLUMN dead_letter.created_at IS 'time at which it was stored; kept for userstream.dead_letter_retention after that';
 COMMENT ON COLUMN dead_letter.retries IS 'number of retries so far';
 COMMENT ON COLUMN dead_letter.retried_at IS 'time of the retry that applied it; null: not applied';
 
@@ -81,11 +81,11 @@ COMMENT ON COLUMN incident.stream IS 'name of the stream; null: not of a stream'
 COMMENT ON COLUMN incident.feed IS 'name of the feed; null: not of a feed';
 COMMENT ON COLUMN incident.mirror IS 'name of the mirror; null: not of a mirror';
 COMMENT ON COLUMN incident.partition IS 'Kafka partition; null: all of them';
-COMMENT ON COLUMN incident.kind IS 'one word for what happened: offset_out_of_range, topic_recreated, topic_missing, bad_message, too_many_dead_letters, privilege, target_missing, target_kind, definition';
+COMMENT ON COLUMN incident.kind IS 'one word for what happened: offset_out_of_range, topic_recreated, topic_missing, bad_message, too_many_dead_letters, privilege, target_missing, target_kind, definition, cannot_run';
 COMMENT ON COLUMN incident.detail IS 'what happened, and where';
 COMMENT ON COLUMN incident.what_to_do IS 'which call or command continues; null: nothing need be done';
 COMMENT ON COLUMN incident.opened_at IS 'time at which it was noticed';
-COMMENT ON COLUMN incident.closed_at IS 'time at which it was over; null: it is not';
+COMMENT ON COLUMN incident.closed_at IS 'time at which it was over; null: it is not; kept for userstream.run_retention after that';
 
 COMMENT ON TABLE stream_history IS 'a row a minute for each stream, kept for 24 hours; each role sees those it owns';
 COMMENT ON COLUMN stream_history.stream IS 'name of the stream';
