@@ -32,6 +32,26 @@ OBJS = \
 	extension/stream_alter.o \
 	extension/stream_adopt.o \
 	extension/stream_change.o \
+	extension/server_http.o \
+	extension/feed_options.o \
+	extension/feed_args.o \
+	extension/feed_catalog.o \
+	extension/feed_api.o \
+	extension/feed_topic.o \
+	extension/subtransaction.o \
+	extension/feed_run.o \
+	extension/feed_history.o \
+	extension/feed_fetch.o \
+	extension/feed_page.o \
+	extension/feed_records.o \
+	extension/feed_produce.o \
+	extension/feed_status.o \
+	extension/cron_schedule.o \
+	extension/http_url.o \
+	extension/http_address.o \
+	extension/http_client.o \
+	extension/kafka_produce.o \
+	extension/kafka_admin.o \
 	extension/status.o \
 	extension/peek.o \
 	extension/hook.o \
@@ -79,13 +99,14 @@ SQL_PARTS = \
 	sql/15_comments.sql \
 	sql/20_connections.sql \
 	sql/30_functions.sql \
+	sql/35_feeds.sql \
 	sql/40_views.sql \
 	sql/90_privileges.sql
 
 DATA = $(wildcard sql/userstream--*--*.sql)
 DATA_built = sql/userstream--$(EXTVERSION).sql
 
-SHLIB_LINK = -lrdkafka -lpthread
+SHLIB_LINK = -lrdkafka -lcurl -lpthread
 
 # -isystem wins over PGXS's own -I of the same folder: our warnings are
 # errors, and PostgreSQL's headers would not pass.  The two -Wno let clang

@@ -74,6 +74,7 @@
 #define us_server_aclcheck(oid, role, mode) pg_foreign_server_aclcheck((oid), (role), (mode))
 #define us_database_aclcheck(oid, role, mode) pg_database_aclcheck((oid), (role), (mode))
 #define us_namespace_aclcheck(oid, role, mode) pg_namespace_aclcheck((oid), (role), (mode))
+#define us_function_aclcheck(oid, role, mode) pg_proc_aclcheck((oid), (role), (mode))
 #else
 #define us_class_ownercheck(oid, role) \
 	object_ownercheck(RelationRelationId, (oid), (role))
@@ -85,6 +86,8 @@
 	object_aclcheck(DatabaseRelationId, (oid), (role), (mode))
 #define us_namespace_aclcheck(oid, role, mode) \
 	object_aclcheck(NamespaceRelationId, (oid), (role), (mode))
+#define us_function_aclcheck(oid, role, mode) \
+	object_aclcheck(ProcedureRelationId, (oid), (role), (mode))
 #endif
 
 #endif							/* US_COMPAT_H */

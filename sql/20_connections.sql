@@ -31,7 +31,7 @@ COMMENT ON FOREIGN DATA WRAPPER userstream_kafka IS
 
 CREATE FOREIGN DATA WRAPPER userstream_http NO HANDLER VALIDATOR userstream.http_validator;
 COMMENT ON FOREIGN DATA WRAPPER userstream_http IS
-	'connections to HTTP APIs; takes no options yet';
+	'connections to HTTP APIs; options of a server are the address and limits, options of a user mapping are credentials';
 
 CREATE FOREIGN DATA WRAPPER userstream_cassandra NO HANDLER VALIDATOR userstream.cassandra_validator;
 COMMENT ON FOREIGN DATA WRAPPER userstream_cassandra IS

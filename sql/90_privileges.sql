@@ -40,28 +40,37 @@ GRANT EXECUTE ON FUNCTION
 	pause_stream(text),
 	resume_stream(text),
 	peek(name, text, integer, bigint, timestamptz, integer, integer),
+	create_feed(text, name, name, text, text, text, text, integer, jsonb, boolean),
+	alter_feed(text, name, name, text, text, text, text, integer, jsonb, name),
+	drop_feed(text, boolean),
 	_owns(text, oid, text),
 	_sees(text, oid, text),
 	_stream_live(),
-	_partition_live()
+	_partition_live(),
+	_feed_live()
 TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE run_feed(text) TO PUBLIC;
 
 -- dead letters hold the data of messages; each role sees those it owns, and
 -- pg_monitor sees no more than that
 ALTER TABLE dead_letter ENABLE ROW LEVEL SECURITY;
 ALTER TABLE incident ENABLE ROW LEVEL SECURITY;
 ALTER TABLE stream_history ENABLE ROW LEVEL SECURITY;
+ALTER TABLE feed_run ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY own ON dead_letter FOR SELECT
 	USING (userstream._owns(owner, owner_oid, home));
--- these two are never carried to another database, so the oid counts
+-- these are never carried to another database, so the oid counts
 CREATE POLICY own ON incident FOR SELECT
 	USING (userstream._owns(NULL, owner_oid, NULL));
 CREATE POLICY own ON stream_history FOR SELECT
 	USING (userstream._owns(NULL, owner_oid, NULL));
+CREATE POLICY own ON feed_run FOR SELECT
+	USING (userstream._owns(NULL, owner_oid, NULL));
 COMMENT ON POLICY own ON dead_letter IS 'each role sees what it owns';
 COMMENT ON POLICY own ON incident IS 'each role sees what it owns';
 COMMENT ON POLICY own ON stream_history IS 'each role sees what it owns';
+COMMENT ON POLICY own ON feed_run IS 'each role sees what it owns';
 
-GRANT SELECT ON dead_letter, incident, stream_history TO PUBLIC;
-GRANT SELECT ON stream_status, partition_status, ledger TO PUBLIC;
+GRANT SELECT ON dead_letter, incident, stream_history, feed_run TO PUBLIC;
+GRANT SELECT ON stream_status, partition_status, ledger, feed_status TO PUBLIC;

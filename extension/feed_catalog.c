@@ -1,0 +1,248 @@
+/*-------------------------------------------------------------------------
+ * extension/feed_catalog.c
+ *    rows of userstream.feed -> C structs, and who may use them
+ *
+ * Called in backends: by the functions that change feeds, by the procedure
+ * that runs them, and by the view.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "extension/catalog.h"
+#include "extension/compat.h"
+#include "extension/feed.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+/* beside 1 and 2 of PostgreSQL's own functions, so that no user's lock is ours */
+#define FEED_LOCK_CLASS		7
+
+#define FEED_QUERY \
+	"SELECT id, name, owner, owner_oid, server, server_oid, kafka_server, kafka_server_oid," \
+	" topic, records, transform, transform_oid, key, retries, options, timezone, since_value," \
+	" next_allowed_at, home" \
+	" FROM userstream.feed"
+
+/* reads columns one after another */
+typedef struct Reader
+{
+	HeapTuple	tuple;
+	TupleDesc	desc;
+	int			column;
+} Reader;
+
+static char *
+next_text(Reader *reader)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(reader->tuple, reader->desc, ++reader->column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* 0 for null */
+static Datum
+next_value(Reader *reader)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(reader->tuple, reader->desc, ++reader->column, &isnull);
+
+	return isnull ? (Datum) 0 : value;
+}
+
+static void
+read_feed(HeapTuple tuple, TupleDesc desc, UsFeed *feed)
+{
+	Reader		reader = {tuple, desc, 0};
+	Datum		time;
+
+	memset(feed, 0, sizeof(*feed));
+	feed->id = DatumGetInt64(next_value(&reader));
+	feed->name = next_text(&reader);
+	feed->owner = next_text(&reader);
+	feed->owner_oid = DatumGetObjectId(next_value(&reader));
+	feed->server = next_text(&reader);
+	feed->server_oid = DatumGetObjectId(next_value(&reader));
+	feed->kafka_server = next_text(&reader);
+	feed->kafka_server_oid = DatumGetObjectId(next_value(&reader));
+	feed->topic = next_text(&reader);
+	feed->records = next_text(&reader);
+	feed->transform = next_text(&reader);
+	feed->transform_oid = DatumGetObjectId(next_value(&reader));
+	feed->key = next_text(&reader);
+	feed->retries = DatumGetInt32(next_value(&reader));
+	feed->raw_options = DatumGetJsonbPCopy(next_value(&reader));
+	feed->timezone = next_text(&reader);
+	feed->since_value = next_text(&reader);
+	time = next_value(&reader);
+	feed->next_allowed_at = time == 0 ? 0 : DatumGetTimestampTz(time);
+	feed->home = next_text(&reader);
+}
+
+/* in the caller's memory context */
+static UsFeed *
+load_feeds(const char *query, const char *name, int *count)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext spi;
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1];
+	UsElevation saved = us_elevate();
+	UsFeed	   *feeds = NULL;
+
+	SPI_connect();
+	values[0] = name == NULL ? (Datum) 0 : CStringGetTextDatum(name);
+	/* not read-only: an earlier call in the same statement must be seen */
+	if (SPI_execute_with_args(query, name == NULL ? 0 : 1, types, values, NULL, false, 0)
+		!= SPI_OK_SELECT)
+		elog(ERROR, "could not read userstream.feed");
+	*count = (int) SPI_processed;
+	spi = MemoryContextSwitchTo(caller);
+	if (*count > 0)
+		feeds = palloc(sizeof(UsFeed) * *count);
+	for (int i = 0; i < *count; i++)
+		read_feed(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &feeds[i]);
+	MemoryContextSwitchTo(spi);
+	SPI_finish();
+	us_restore(saved);
+	return feeds;
+}
+
+UsFeed *
+us_feeds(int *count)
+{
+	return load_feeds(FEED_QUERY " ORDER BY id", NULL, count);
+}
+
+UsFeed *
+us_feed_by_name(const char *name)
+{
+	int			count;
+	UsFeed	   *feed = load_feeds(FEED_QUERY " WHERE name = $1", name, &count);
+
+	if (feed != NULL)
+		us_feed_options_read(feed->raw_options, &feed->options);
+	return feed;
+}
+
+UsFeed *
+us_feed_find(const char *name, bool missing_ok)
+{
+	UsFeed	   *feed = us_feed_by_name(name);
+	Oid			owner;
+	char	   *owner_name;
+
+	if (feed == NULL)
+	{
+		ereport(missing_ok ? NOTICE : ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 missing_ok ?
+				 errmsg("feed \"%s\" does not exist, skipping", name) :
+				 errmsg("feed \"%s\" does not exist", name),
+				 missing_ok ? 0 :
+				 errhint("SELECT feed FROM userstream.feed_status shows those that there are.")));
+		return NULL;
+	}
+	owner = us_catalog_owner(feed->owner, feed->owner_oid, feed->home);
+	if (has_privs_of_role(GetUserId(), owner))
+		return feed;
+	owner_name = OidIsValid(owner) ? GetUserNameFromId(owner, false) : feed->owner;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of feed \"%s\"", name),
+			 errdetail("The feed belongs to role \"%s\", and role \"%s\" is not a member of it.",
+					   owner_name, GetUserNameFromId(GetUserId(), false)),
+			 errhint("Have its owner call this, or GRANT %s TO %s.",
+					 quote_identifier(owner_name),
+					 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+}
+
+bool
+us_feed_is_home(const UsFeed *feed)
+{
+	return strcmp(feed->home, us_home()) == 0;
+}
+
+void
+us_feed_check_home(const UsFeed *feed)
+{
+	if (us_feed_is_home(feed))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("feed \"%s\" comes from another database", feed->name),
+			 errdetail("Its definition was restored or copied, and nothing runs by it here."),
+			 errhint("SELECT userstream.alter_feed(%s) takes it over.",
+					 quote_literal_cstr(feed->name))));
+}
+
+void
+us_feed_transform_check(Oid function, Oid owner)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc proc;
+	bool		fits;
+	Oid			schema;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("the transform does not exist any more"),
+				 errhint("Create the function and name it anew: userstream.alter_feed(..., transform => ...).")));
+	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	fits = proc->prokind == PROKIND_FUNCTION && proc->prorettype == JSONBOID &&
+		proc->pronargs == 1 && proc->proargtypes.values[0] == JSONBOID;
+	schema = proc->pronamespace;
+	ReleaseSysCache(tuple);
+	if (!fits)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("function %s cannot be the transform of a feed",
+						format_procedure(function)),
+				 errhint("A transform takes one jsonb and returns jsonb or SETOF jsonb.")));
+	if (us_namespace_aclcheck(schema, owner, ACL_USAGE) != ACLCHECK_OK ||
+		us_function_aclcheck(function, owner, ACL_EXECUTE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for function %s", format_procedure(function)),
+				 errdetail("Role \"%s\", which owns the feed, may not call it.",
+						   GetUserNameFromId(owner, false)),
+				 errhint("GRANT USAGE ON SCHEMA %s and EXECUTE ON FUNCTION %s TO %s allow it.",
+						 quote_identifier(get_namespace_name(schema)),
+						 format_procedure_qualified(function),
+						 quote_identifier(GetUserNameFromId(owner, false)))));
+}
+
+static void
+make_lock_tag(const UsFeed *feed, LOCKTAG *tag)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (feed->id >> 32), (uint32) feed->id,
+						 FEED_LOCK_CLASS);
+}
+
+bool
+us_feed_lock(const UsFeed *feed)
+{
+	LOCKTAG		tag;
+
+	make_lock_tag(feed, &tag);
+	return LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_OK;
+}
+
+void
+us_feed_unlock(const UsFeed *feed)
+{
+	LOCKTAG		tag;
+
+	make_lock_tag(feed, &tag);
+	(void) LockRelease(&tag, ExclusiveLock, true);
+}

@@ -1,0 +1,152 @@
+/*-------------------------------------------------------------------------
+ * extension/feed_run.h
+ *    one run of a feed, and the parts that it goes through
+ *
+ *    http -> records -> transform -> produce -> run history
+ *
+ * A run commits between its parts, so whatever a part leaves to the next one
+ * is in the run's memory context or in that of its page, and no part may
+ * leave a snapshot behind.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_FEED_RUN_H
+#define US_FEED_RUN_H
+
+#include "extension/compat.h"
+#include "extension/feed.h"
+#include "extension/http_client.h"
+#include "extension/server.h"
+
+typedef struct UsFeedMessage
+{
+	char	   *key;			/* NULL = none */
+	int			key_len;
+	char	   *value;
+	int			value_len;
+	int			record;			/* number of its record on the page, from 0 */
+} UsFeedMessage;
+
+/* a record of which no message could be made, or sent */
+typedef struct UsBadRecord
+{
+	char	   *value;			/* as it came, or as jsonb writes it */
+	int			value_len;
+	char		sqlstate[6];
+	char	   *error;
+} UsBadRecord;
+
+/* what a response became */
+typedef struct UsFeedPage
+{
+	MemoryContext context;		/* of all that is below */
+	int			records;
+	int			skipped;		/* the transform made nothing of them */
+	UsFeedMessage *messages;
+	int			nmessages;
+	int			messages_capacity;
+	UsBadRecord *bad;
+	int			nbad;
+	int			bad_capacity;
+	char	   *next;			/* link to the next page as it stands there; NULL = none */
+	char	   *since;			/* value of option since; NULL = none */
+} UsFeedPage;
+
+typedef struct UsFeedRun
+{
+	UsFeed	   *feed;
+	MemoryContext context;		/* lives as long as the run */
+	TimestampTz deadline;
+
+	/* connections, made anew by each attempt */
+	UsHttpServer server;
+	UsHttp	   *http;			/* NULL = none */
+	UsOptionList kafka_options;
+
+	/* where it stands: an attempt goes on with the page that failed */
+	char	   *url;			/* of the page, NULL = first */
+	int			page;			/* number of the page, from 1 */
+	char	   *since;			/* read last; NULL = none */
+	UsFeedPage	current;
+
+	/* the attempt, as feed_run will show it */
+	bool		producing;		/* the producer counts for this attempt */
+	int64		run_id;			/* 0 before the first attempt */
+	int64		id;
+	int			attempt;
+	int			http_status;	/* 0 = none */
+	int64		pages;
+	int64		bytes;
+	int64		records;
+	int64		failed;
+	int64		skipped;
+
+	/* of the error that is being raised */
+	bool		may_retry;
+	int64		retry_after_ms; /* -1 = not asked for */
+} UsFeedRun;
+
+/*
+ * us_feed_fetch -- ask for the page where the run stands
+ *
+ * Waits without a snapshot; cancelled within a tenth of a second.
+ * Returns: the response, of status 200 to 299, valid until the next request
+ * Errors:  08006, HV000, 42501, 54000 ... (may_retry and retry_after_ms of
+ *          the run are set)
+ */
+extern const UsHttpResponse *us_feed_fetch(UsFeedRun *run);
+
+/*
+ * us_feed_refuse_body -- raise what is wrong with a response's content
+ *
+ * Says status, content type and the first bytes, escaped, without secrets.
+ */
+pg_noreturn extern void us_feed_refuse_body(const UsFeedRun *run, const UsHttpResponse *response,
+											const char *reason);
+
+/*
+ * us_feed_page_read -- a response to messages and bad records
+ *
+ * In:      run->current   empty but for its context
+ * Errors:  22P02 not JSON; what a transform raises that is not the fault of
+ *          one record
+ * Needs:   a transaction that can be given up: called in a subtransaction
+ */
+extern void us_feed_page_read(UsFeedRun *run, const UsHttpResponse *response);
+
+/*
+ * us_feed_records_add -- records to messages of the page, by the transform
+ *
+ * In:      records   n values, n at most what one statement shall take
+ */
+extern void us_feed_records_add(UsFeedRun *run, Jsonb **records, int n);
+
+/* one more bad record of the page; everything is copied */
+extern void us_feed_bad_record(UsFeedPage *page, const char *value, int value_len,
+							   int sqlerrcode, const char *error);
+
+/*
+ * us_feed_produce -- all messages of the page into the topic, confirmed
+ *
+ * Waits without a snapshot.  A message that can never be sent becomes a bad
+ * record of the page.
+ * Errors:  08006 not confirmed in time, HV000
+ */
+extern void us_feed_produce(UsFeedRun *run);
+
+/* a producer for the attempt, its counters at 0; and the end of one in doubt */
+extern void us_feed_producer_begin(UsFeedRun *run);
+extern void us_feed_producer_discard(void);
+
+/* what the attempt produced so far: messages, and {"partition": offset} or NULL */
+extern int64 us_feed_produced(const UsFeedRun *run, char **first_offsets, char **last_offsets);
+
+/* history of runs; each needs a transaction and leaves it open */
+extern void us_feed_history_begin(UsFeedRun *run);	/* a row, state running */
+extern void us_feed_history_page(UsFeedRun *run);	/* counters and dead letters */
+extern void us_feed_history_end(UsFeedRun *run, const char *state, const char *error);
+extern void us_feed_history_skip(UsFeedRun *run, const char *reason);
+extern void us_feed_history_close_left(UsFeedRun *run); /* of a killed predecessor */
+extern void us_feed_history_purge(UsFeedRun *run);
+extern void us_feed_remember(UsFeedRun *run, bool succeeded);	/* since_value, next_allowed_at */
+
+#endif							/* US_FEED_RUN_H */
