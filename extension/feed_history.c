@@ -13,7 +13,6 @@
 #include "executor/spi.h"
 #include "extension/catalog.h"
 #include "extension/feed_run.h"
-#include "extension/guc.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -71,9 +70,11 @@ run_statement(const char *text, Arguments *arguments, int64 *first, int64 *secon
 							  arguments->nulls, false, 0) < 0)
 		elog(ERROR, "could not run \"%s\"", text);
 	if (first != NULL)
-		*first = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		*first = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+											 1, &isnull));
 	if (second != NULL)
-		*second = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+		*second = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+											  2, &isnull));
 	SPI_finish();
 	us_restore(saved);
 }
@@ -179,20 +180,6 @@ us_feed_history_close_left(UsFeedRun *run)
 	run_statement("UPDATE userstream.feed_run SET state = 'failed', finished_at = clock_timestamp(),"
 				  " error = 'the session that ran it ended before the run did'"
 				  " WHERE feed = $1 AND state = 'running'", &arguments, NULL, NULL);
-}
-
-void
-us_feed_history_purge(UsFeedRun *run)
-{
-	Arguments	arguments = {0};
-
-	if (us_guc_run_retention_min < 0)
-		return;
-	add_text(&arguments, run->feed->name);
-	add_number(&arguments, us_guc_run_retention_min);
-	run_statement("DELETE FROM userstream.feed_run WHERE feed = $1 AND state <> 'running'"
-				  " AND started_at < clock_timestamp() - $2 * interval '1 minute'",
-				  &arguments, NULL, NULL);
 }
 
 void

@@ -74,8 +74,9 @@ static TimestampTz
 produce_deadline(const UsFeedRun *run)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz limit = TimestampTzPlusMilliseconds(now, us_producer_timeout_ms(producer) + GRACE_MS);
+	TimestampTz limit;
 
+	limit = TimestampTzPlusMilliseconds(now, us_producer_timeout_ms(producer) + GRACE_MS);
 	return Min(limit, run->deadline);
 }
 

@@ -154,19 +154,20 @@ add_message(UsFeedRun *run, int record, Jsonb *value, Datum path, StringInfo buf
 static char *
 transform_query(const UsFeed *feed)
 {
-	if (!OidIsValid(feed->transform_oid))
+	Oid			function = feed->transform_oid;
+	char	   *name;
+
+	if (!OidIsValid(function))
 		return NULL;
-	if (get_func_retset(feed->transform_oid))
+	name = quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+									  get_func_name(function));
+	if (get_func_retset(function))
 		return psprintf("SELECT r.n, t.value"
 						" FROM pg_catalog.unnest($1) WITH ORDINALITY AS r (record, n),"
 						" LATERAL %s(r.record) WITH ORDINALITY AS t (value, m)"
-						" ORDER BY r.n, t.m",
-						quote_qualified_identifier(get_namespace_name(get_func_namespace(feed->transform_oid)),
-												   get_func_name(feed->transform_oid)));
+						" ORDER BY r.n, t.m", name);
 	return psprintf("SELECT r.n, %s(r.record)"
-					" FROM pg_catalog.unnest($1) WITH ORDINALITY AS r (record, n)",
-					quote_qualified_identifier(get_namespace_name(get_func_namespace(feed->transform_oid)),
-											   get_func_name(feed->transform_oid)));
+					" FROM pg_catalog.unnest($1) WITH ORDINALITY AS r (record, n)", name);
 }
 
 /* the results of the statement that just ran */
@@ -192,13 +193,25 @@ take_results(Chunk *chunk, Datum path, StringInfo buffer)
 	}
 }
 
+static Datum
+record_array(const Chunk *chunk)
+{
+	Datum	   *items = palloc(sizeof(Datum) * chunk->n);
+
+	for (int i = 0; i < chunk->n; i++)
+		items[i] = JsonbPGetDatum(chunk->records[i]);
+	return PointerGetDatum(construct_array(items, chunk->n, JSONBOID, -1, false, TYPALIGN_INT));
+}
+
 static void
 transform_chunk(void *argument)
 {
 	Chunk	   *chunk = argument;
-	UsFeed	   *feed = chunk->run->feed;
+	const UsFeed *feed = chunk->run->feed;
 	Datum		path = feed->key == NULL ? (Datum) 0 : key_path(feed->key);
 	char	   *query = transform_query(feed);
+	Oid			types[1] = {JSONBARRAYOID};
+	Datum		values[1];
 	StringInfoData buffer;
 
 	initStringInfo(&buffer);
@@ -209,22 +222,13 @@ transform_chunk(void *argument)
 		return;
 	}
 
-	{
-		Datum	   *items = palloc(sizeof(Datum) * chunk->n);
-		Oid			types[1] = {JSONBARRAYOID};
-		Datum		values[1];
-
-		for (int i = 0; i < chunk->n; i++)
-			items[i] = JsonbPGetDatum(chunk->records[i]);
-		values[0] = PointerGetDatum(construct_array(items, chunk->n, JSONBOID, -1, false,
-													TYPALIGN_INT));
-		SPI_connect();
-		chunk->run->current.skipped += chunk->n;
-		if (SPI_execute_with_args(query, 1, types, values, NULL, false, 0) != SPI_OK_SELECT)
-			elog(ERROR, "could not call the transform of feed \"%s\"", feed->name);
-		take_results(chunk, path, &buffer);
-		SPI_finish();
-	}
+	values[0] = record_array(chunk);
+	SPI_connect();
+	chunk->run->current.skipped += chunk->n;
+	if (SPI_execute_with_args(query, 1, types, values, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not call the transform of feed \"%s\"", feed->name);
+	take_results(chunk, path, &buffer);
+	SPI_finish();
 }
 
 /* whether one record alone is to blame; else the definition or the moment is */

@@ -249,7 +249,6 @@ write_end(void *argument)
 	us_feed_history_end(ending->run, ending->state, ending->error);
 	if (succeeded || ending->run->retry_after_ms >= 0)
 		us_feed_remember(ending->run, succeeded);
-	us_feed_history_purge(ending->run);
 }
 
 static void
@@ -409,6 +408,14 @@ find_feed(const char *name)
 	return definition.feed;
 }
 
+static void
+leave(UsFeedRun *run, const UsFeed *locked)
+{
+	us_http_close(run->http);
+	run->http = NULL;
+	us_feed_unlock(locked);
+}
+
 /* the lock is held; given back whatever happens */
 static ErrorData *
 run_locked(UsFeedRun *run)
@@ -426,12 +433,13 @@ run_locked(UsFeedRun *run)
 		else
 			error = run_attempts(run);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
-		us_http_close(run->http);
-		us_feed_unlock((const UsFeed *) locked);
+		leave(run, (const UsFeed *) locked);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	leave(run, (const UsFeed *) locked);
 	return error;
 }
 

@@ -12,6 +12,7 @@
 #include "extension/kafka_admin.h"
 #include "extension/stream_topic.h"
 #include "miscadmin.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #define CREATE_TIMEOUT_MS	10000
@@ -31,6 +32,8 @@ create_topic(const UsTopicQuestion *question, const UsFeedOptions *options)
 	char		errstr[512];
 	long		left_ms;
 
+	/* what the catalogs were read with must not be held while waiting */
+	InvalidateCatalogSnapshot();
 	/* an interrupt that turns out not to end us starts the question anew */
 	do
 	{

@@ -184,8 +184,9 @@ note_offset(UsProducer *producer, int32_t partition, int64_t offset)
 	if (delivery->nranges == producer->ranges_capacity)
 	{
 		int			capacity = producer->ranges_capacity * 2 + 16;
-		UsOffsetRange *longer = realloc(delivery->ranges, sizeof(UsOffsetRange) * (size_t) capacity);
+		UsOffsetRange *longer;
 
+		longer = realloc(delivery->ranges, sizeof(UsOffsetRange) * (size_t) capacity);
 		/* without memory the range is missing, the message is not */
 		if (longer == NULL)
 			return;

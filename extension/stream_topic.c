@@ -14,6 +14,7 @@
 #include "extension/stream_topic.h"
 #include "miscadmin.h"
 #include "utils/palloc.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -91,6 +92,8 @@ us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic)
 	char		errstr[512];
 	long		left_ms;
 
+	/* what the catalogs were read with must not be held while waiting */
+	InvalidateCatalogSnapshot();
 	/* an interrupt that turns out not to end us starts the question anew */
 	do
 	{

@@ -74,6 +74,7 @@ CREATE TABLE feed_run (
 	last_offsets		jsonb
 );
 CREATE INDEX feed_run_feed_idx ON feed_run (feed, started_at);
+CREATE INDEX feed_run_started_at_idx ON feed_run (started_at);
 COMMENT ON SEQUENCE feed_run_run_id_seq IS 'gives feed_run.run_id';
 COMMENT ON SEQUENCE feed_run_id_seq IS 'gives feed_run.id';
 COMMENT ON TABLE feed_run IS 'attempts of runs of feeds, one row each, kept for userstream.run_retention; each role sees those it owns';

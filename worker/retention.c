@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * worker/retention.c
- *    how long dead letters and closed incidents are kept
+ *    how long dead letters, closed incidents and runs of feeds are kept
  *
  * Runs in the supervisor, some thousand rows a transaction.  Rows that
  * someone has locked (a retry) are left to the next time.  Counters of
@@ -45,9 +45,18 @@ us_retention_step(void)
 		.nargs = 1,
 		.types = {INT4OID}
 	};
+	static UsStatement runs = {
+		.text = "DELETE FROM userstream.feed_run WHERE id IN"
+		" (SELECT id FROM userstream.feed_run"
+		"   WHERE started_at < now() - make_interval(mins => $1)"
+		"   ORDER BY started_at LIMIT " STEP_ROWS_TEXT " FOR UPDATE SKIP LOCKED)",
+		.nargs = 1,
+		.types = {INT4OID}
+	};
 	bool		more;
 
 	more = delete_older(&letters, us_guc_dead_letter_retention_min) == STEP_ROWS;
 	more = delete_older(&incidents, us_guc_run_retention_min) == STEP_ROWS || more;
+	more = delete_older(&runs, us_guc_run_retention_min) == STEP_ROWS || more;
 	return more;
 }

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * worker/retention.h
- *    how long dead letters and closed incidents are kept
+ *    how long dead letters and closed incidents and runs of feeds are kept
  *-------------------------------------------------------------------------
  */
 #ifndef US_RETENTION_H

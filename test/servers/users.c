@@ -2,12 +2,14 @@
  * test/servers/users.c
  *    writes users of the demo's shape, the same ones for the same seed
  *
- * usage: users [-n COUNT] [-s SEED] [-f FIRST] [-v]
+ * usage: users [-n COUNT] [-s SEED] [-f FIRST] [-v | -r]
  *
  * One user a line: id, a tab, and the message as JSON on one line, which is
- * what  kcat -P -K '\t'  takes; with -v the JSON alone.  User number i depends on
- * the seed and i only, so two calls with FIRST 0 and 5000 give what one call
- * gives, and any part of a topic can be made again for a comparison.
+ * what  kcat -P -K '\t'  takes; with -v the JSON alone; with -r the same user
+ * as the API gives him (randomuser.me's form), before he became a message.
+ * User number i depends on the seed and i only, so two calls with FIRST 0 and
+ * 5000 give what one call gives, and any part of a topic can be made again for
+ * a comparison.
  *
  * The users are meant to be as awkward as real ones: names in several
  * scripts, written as UTF-8 or as \u escapes, quotes and backslashes,
@@ -308,83 +310,167 @@ put_field(char *out, const char *name, const char *text, bool escaped)
 	return out;
 }
 
-static char *
-put_address(char *out, const Nation *nation, bool escaped)
-{
-	unsigned	place = random_below(COUNT(nation->city));
-	unsigned	latitude = random_below(1800000);
-	unsigned	longitude = random_below(3600000);
-	char		street[200];
-
-	sprintf(street, "%u %s", 1 + random_below(9999), nation->street[random_below(4)]);
-	out += sprintf(out, ", \"address\": {\"street\": \"");
-	out = put_text(out, street, escaped);
-	*out++ = '"';
-	out = put_field(out, "city", nation->city[place], escaped);
-	out = put_field(out, "state", nation->state[place], escaped);
-	out = put_field(out, "country", nation->country, escaped);
-	out += sprintf(out, ", \"postcode\": ");
-	out = put_postcode(out, nation->postcode);
-	out += sprintf(out, ", \"coordinates\": "
-				   "{\"latitude\": \"%s%u.%04u\", \"longitude\": \"%s%u.%04u\"}",
-				   latitude < 900000 ? "-" : "", latitude % 900000 / 10000, latitude % 10000,
-				   longitude < 1800000 ? "-" : "", longitude % 1800000 / 10000,
-				   longitude % 10000);
-	out += sprintf(out, ", \"timezone\": {\"offset\": \"%s\"", nation->offset);
-	out = put_field(out, "description", nation->zone, escaped);
-	return out + sprintf(out, "}}");
-}
-
-/* writes user number i: id, and the message after the tab; returns the end */
-static char *
-put_user(char *out, uint64_t seed, uint64_t i, bool with_key)
+/* user number i, drawn in one order whatever form he is written in */
+typedef struct User
 {
 	const Nation *nation;
 	bool		female;
-	bool		escaped;
-	unsigned	birth_year;
-	unsigned	number;
+	bool		escaped;		/* non-ASCII as \u */
 	char		id[40];
-	char		text[200];
+	const char *first;
+	const char *last;
+	unsigned	house;
+	const char *street;
+	unsigned	place;
+	char		postcode[32];	/* as JSON */
+	char		latitude[16];
+	char		longitude[16];
+	char		username[100];
+	char		email[160];
+	char		birth[16];		/* YYYY-MM-DD */
+	char		registered[16];
+	unsigned	birth_year;
+	unsigned	registered_year;
+	char		phone[32];
+	unsigned	portrait;
+} User;
+
+static void
+make_coordinate(char *out, unsigned limit)
+{
+	unsigned	value = random_below(2 * limit * 10000);
+	bool		negative = value < limit * 10000;
+
+	value %= limit * 10000;
+	sprintf(out, "%s%u.%04u", negative ? "-" : "", value / 10000, value % 10000);
+}
+
+static void
+make_date(char *out, unsigned year)
+{
+	unsigned	month = 1 + random_below(12);
+
+	sprintf(out, "%u-%02u-%02u", year, month, 1 + random_below(28));
+}
+
+static void
+make_user(User *user, uint64_t seed, uint64_t i)
+{
+	const Nation *nation;
+	const char *adjective;
+	const char *animal;
+	unsigned	adult_year;
 
 	random_state = seed * UINT64_C(0xd1342543de82ef95) + i;
 	random_state = random_next();
-	nation = &nations[random_below(COUNT(nations))];
-	female = random_below(2) == 0;
-	escaped = random_below(3) == 0;
+	nation = user->nation = &nations[random_below(COUNT(nations))];
+	user->female = random_below(2) == 0;
+	user->escaped = random_below(3) == 0;
+	make_uuid(user->id);
+	user->first = (user->female ? nation->female : nation->male)[random_below(NAMES)];
+	user->last = nation->last[random_below(NAMES)];
 
-	make_uuid(id);
+	user->place = random_below(COUNT(nation->city));
+	make_coordinate(user->latitude, 90);
+	make_coordinate(user->longitude, 180);
+	user->house = 1 + random_below(9999);
+	user->street = nation->street[random_below(4)];
+	*put_postcode(user->postcode, nation->postcode) = '\0';
+
+	adjective = adjectives[random_below(COUNT(adjectives))];
+	animal = animals[random_below(COUNT(animals))];
+	sprintf(user->username, "%s%s%u", adjective, animal, 100 + random_below(900));
+	sprintf(user->email, "%s.%llu@example.org", user->username, (unsigned long long) i);
+	user->birth_year = 1944 + random_below(63);
+	make_date(user->birth, user->birth_year);
+	/* nobody registered before 2002 */
+	adult_year = (user->birth_year < 1986 ? 1986 : user->birth_year) + 16;
+	user->registered_year = adult_year + random_below(2025 - adult_year);
+	make_date(user->registered, user->registered_year);
+	*put_pattern(user->phone, nation->phone) = '\0';
+	user->portrait = random_below(100);
+}
+
+/* what the message's address and the API's location have in common */
+static char *
+put_place(char *out, const User *user)
+{
+	const Nation *nation = user->nation;
+
+	out = put_field(out, "city", nation->city[user->place], user->escaped);
+	out = put_field(out, "state", nation->state[user->place], user->escaped);
+	out = put_field(out, "country", nation->country, user->escaped);
+	out += sprintf(out, ", \"postcode\": %s, \"coordinates\": "
+				   "{\"latitude\": \"%s\", \"longitude\": \"%s\"}"
+				   ", \"timezone\": {\"offset\": \"%s\"",
+				   user->postcode, user->latitude, user->longitude, nation->offset);
+	out = put_field(out, "description", nation->zone, user->escaped);
+	return out + sprintf(out, "}}");
+}
+
+/* some writers of JSON escape the slash */
+static char *
+put_picture(char *out, const User *user, const char *name, const char *size)
+{
+	return out + sprintf(out, user->escaped
+						 ? "\"%s\": \"https:\\/\\/example.org\\/portraits\\/%s%s\\/%u.jpg\""
+						 : "\"%s\": \"https://example.org/portraits/%s%s/%u.jpg\"",
+						 name, size, user->female ? "women" : "men", user->portrait);
+}
+
+/* the message; returns the end */
+static char *
+put_message(char *out, const User *user, bool with_key)
+{
+	char		street[200];
+
 	if (with_key)
-		out += sprintf(out, "%s\t", id);
-	out += sprintf(out, "{\"id\": \"%s\"", id);
-	out = put_field(out, "first_name",
-					(female ? nation->female : nation->male)[random_below(NAMES)],
-					escaped);
-	out = put_field(out, "last_name", nation->last[random_below(NAMES)], escaped);
-	out = put_field(out, "gender", female ? "female" : "male", false);
-	out = put_address(out, nation, escaped);
-	number = 100 + random_below(900);
-	sprintf(text, "%s%s%u", adjectives[random_below(COUNT(adjectives))],
-			animals[random_below(COUNT(animals))], number);
-	out += sprintf(out, ", \"email\": \"%s.%llu@example.org\"", text, (unsigned long long) i);
-	out = put_field(out, "username", text, false);
-	birth_year = 1944 + random_below(63);
-	out += sprintf(out, ", \"dob\": \"%u-%02u-%02u\"", birth_year, 1 + random_below(12),
-				   1 + random_below(28));
-	if (birth_year < 1986)
-		birth_year = 1986;		/* nobody registered before 2002 */
-	out += sprintf(out, ", \"registered_date\": \"%u-%02u-%02u\"",
-				   birth_year + 16 + random_below(2025 - (birth_year + 16)),
-				   1 + random_below(12), 1 + random_below(28));
-	out += sprintf(out, ", \"phone\": \"");
-	out = put_pattern(out, nation->phone);
-	/* some writers of JSON escape the slash */
-	out += sprintf(out, escaped
-				   ? "\", \"picture\": \"https:\\/\\/example.org\\/portraits\\/%s\\/%u.jpg\""
-				   : "\", \"picture\": \"https://example.org/portraits/%s/%u.jpg\"",
-				   female ? "women" : "men", random_below(100));
-	out = put_field(out, "nationality", nation->code, false);
+		out += sprintf(out, "%s\t", user->id);
+	out += sprintf(out, "{\"id\": \"%s\"", user->id);
+	out = put_field(out, "first_name", user->first, user->escaped);
+	out = put_field(out, "last_name", user->last, user->escaped);
+	out = put_field(out, "gender", user->female ? "female" : "male", false);
+	sprintf(street, "%u %s", user->house, user->street);
+	out += sprintf(out, ", \"address\": {\"street\": \"");
+	out = put_text(out, street, user->escaped);
+	*out++ = '"';
+	out = put_place(out, user);
+	out = put_field(out, "email", user->email, false);
+	out = put_field(out, "username", user->username, false);
+	out = put_field(out, "dob", user->birth, false);
+	out = put_field(out, "registered_date", user->registered, false);
+	out = put_field(out, "phone", user->phone, false);
+	out += sprintf(out, ", ");
+	out = put_picture(out, user, "picture", "");
+	out = put_field(out, "nationality", user->nation->code, false);
 	return out + sprintf(out, "}\n");
+}
+
+/* what the API says of him */
+static char *
+put_raw(char *out, const User *user)
+{
+	out += sprintf(out, "{\"gender\": \"%s\", \"name\": {\"title\": \"%s\"",
+				   user->female ? "female" : "male", user->female ? "Ms" : "Mr");
+	out = put_field(out, "first", user->first, user->escaped);
+	out = put_field(out, "last", user->last, user->escaped);
+	out += sprintf(out, "}, \"location\": {\"street\": {\"number\": %u", user->house);
+	out = put_field(out, "name", user->street, user->escaped);
+	out += sprintf(out, "}");
+	out = put_place(out, user);
+	out = put_field(out, "email", user->email, false);
+	out += sprintf(out, ", \"login\": {\"uuid\": \"%s\", \"username\": \"%s\"}",
+				   user->id, user->username);
+	out += sprintf(out, ", \"dob\": {\"date\": \"%sT08:15:30.123Z\", \"age\": %u}",
+				   user->birth, 2025 - user->birth_year);
+	out += sprintf(out, ", \"registered\": {\"date\": \"%sT21:45:00.456Z\", \"age\": %u}",
+				   user->registered, 2025 - user->registered_year);
+	out = put_field(out, "phone", user->phone, false);
+	out += sprintf(out, ", \"picture\": {");
+	out = put_picture(out, user, "large", "");
+	out += sprintf(out, ", ");
+	out = put_picture(out, user, "thumbnail", "thumb/");
+	return out + sprintf(out, "}, \"nat\": \"%s\"}\n", user->nation->code);
 }
 
 int
@@ -394,10 +480,11 @@ main(int argc, char **argv)
 	uint64_t	seed = 1;
 	uint64_t	first = 0;
 	bool		with_key = true;
+	bool		raw = false;
 	char		line[4096];		/* the longest is under 2 kB */
 	int			option;
 
-	while ((option = getopt(argc, argv, "n:s:f:v")) != -1)
+	while ((option = getopt(argc, argv, "n:s:f:vr")) != -1)
 	{
 		switch (option)
 		{
@@ -413,15 +500,21 @@ main(int argc, char **argv)
 			case 'v':
 				with_key = false;
 				break;
+			case 'r':
+				raw = true;
+				break;
 			default:
-				fprintf(stderr, "usage: users [-n COUNT] [-s SEED] [-f FIRST] [-v]\n");
+				fprintf(stderr, "usage: users [-n COUNT] [-s SEED] [-f FIRST] [-v | -r]\n");
 				return 2;
 		}
 	}
 	for (uint64_t i = first; i < first + count; i++)
 	{
-		size_t		length = put_user(line, seed, i, with_key) - line;
+		User		user;
+		size_t		length;
 
+		make_user(&user, seed, i);
+		length = (raw ? put_raw(line, &user) : put_message(line, &user, with_key)) - line;
 		if (fwrite(line, 1, length, stdout) != length)
 			return 1;
 	}

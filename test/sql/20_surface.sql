@@ -106,12 +106,14 @@ SELECT set_eq(
 	   WHERE n.nspname = 'userstream' AND c.relkind IN ('r', 'v', 'c', 'S', 'm', 'f', 'p') $$,
 	ARRAY['stream', 'stream_position', 'dead_letter', 'incident', 'stream_history', 'message',
 		  'stream_status', 'partition_status', 'ledger', '_partition',
+		  'feed', 'feed_run', 'feed_status', 'feed_id_seq', 'feed_run_id_seq', 'feed_run_run_id_seq',
 		  'stream_id_seq', 'dead_letter_id_seq', 'incident_id_seq'],
 	'the schema holds the documented relations');
 SELECT set_eq(
 	$$ SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 	   WHERE n.nspname = 'userstream' $$,
 	ARRAY['create_stream', 'alter_stream', 'seek_stream', 'adopt', 'drop_stream', 'pause_stream', 'resume_stream', 'peek', '_owns', '_sees',
+		  'create_feed', 'alter_feed', 'drop_feed', 'run_feed', '_feed_live',
 		  '_stream_live', '_partition_live', 'kafka_validator', 'http_validator', 'cassandra_validator'],
 	'the schema holds the documented functions');
 SELECT set_eq(
@@ -129,7 +131,7 @@ CREATE FUNCTION undescribed() RETURNS SETOF text LANGUAGE sql AS $$
 		WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
 		  AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'userstream')
 		UNION ALL
-		SELECT 'pg_class'::regclass, 'userstream.incident_id_seq'::regclass
+		SELECT 'pg_class'::regclass, unnest(ARRAY['userstream.incident_id_seq', 'userstream.feed_run_id_seq']::regclass[])
 		UNION ALL
 		SELECT 'pg_policy'::regclass, oid FROM pg_policy
 		WHERE polrelid::regclass::text LIKE 'userstream.%')
@@ -164,7 +166,8 @@ SELECT is_empty(
 SELECT set_eq(
 	$$ SELECT unnest(extconfig)::regclass::text FROM pg_extension WHERE extname = 'userstream' $$,
 	ARRAY['userstream.stream', 'userstream.stream_id_seq', 'userstream.stream_position',
-		  'userstream.dead_letter', 'userstream.dead_letter_id_seq'],
+		  'userstream.dead_letter', 'userstream.dead_letter_id_seq',
+		  'userstream.feed', 'userstream.feed_id_seq'],
 	'definitions, positions, dead letters and their sequences are dumped');
 SELECT is_empty(
 	$$ SELECT condition FROM pg_extension, unnest(extcondition) AS condition
@@ -207,7 +210,7 @@ SELECT set_eq(
 			aclexplode(c.relacl) a
 	   WHERE n.nspname = 'userstream' AND a.grantee = 0 $$,
 	$$ SELECT r::name, 'SELECT' FROM unnest(ARRAY['dead_letter', 'incident', 'stream_history',
-		'stream_status', 'partition_status', 'ledger']) AS r $$,
+		'stream_status', 'partition_status', 'ledger', 'feed_run', 'feed_status']) AS r $$,
 	'everybody may read the views and what row security filters, and nothing else');
 SELECT is_empty(
 	$$ SELECT c.oid::regclass FROM pg_class c
