@@ -92,6 +92,23 @@ OBJS = \
 	worker/sink_direct.o \
 	worker/sink_query.o
 
+# the CQL client: linked by tests and tools only, until there are mirrors
+CQL_OBJS = \
+	worker/cql/buf.o \
+	worker/cql/frame.o \
+	worker/cql/type.o \
+	worker/cql/value.o \
+	worker/cql/number.o \
+	worker/cql/text.o \
+	worker/cql/error.o \
+	worker/cql/response.o \
+	worker/cql/request.o \
+	worker/cql/conn.o \
+	worker/cql/conn_startup.o \
+	worker/cql/conn_stream.o \
+	worker/cql/window.o \
+	worker/cql/hosts.o
+
 # in the order in which CREATE EXTENSION runs them
 SQL_PARTS = \
 	sql/00_guard.sql \
@@ -178,7 +195,7 @@ deps:
 lint:
 	@test/lint
 ifneq ($(and $(PGXS),$(wildcard $(CLANG))),)
-	@printf '%s\n' $(OBJS:.o=.c) $(wildcard test/servers/*.c) | xargs -n 4 -P $(JOBS) \
+	@printf '%s\n' $(OBJS:.o=.c) $(CQL_OBJS:.o=.c) $(wildcard test/servers/*.c) | xargs -n 4 -P $(JOBS) \
 		$(CLANG) $(CPPFLAGS) -std=gnu11 -Wall -Wextra -Werror -Wdeclaration-after-statement -fsyntax-only
 	@echo "lint: clang has no warning"
 endif
