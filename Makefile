@@ -68,6 +68,7 @@ OBJS = \
 	worker/dead_letter.o \
 	worker/incident.o \
 	worker/history.o \
+	worker/rename.o \
 	worker/retention.o \
 	worker/statement.o \
 	worker/fault.o \

@@ -30,6 +30,7 @@
 #include "worker/history.h"
 #include "worker/incident.h"
 #include "worker/launcher.h"
+#include "worker/rename.h"
 #include "worker/retention.h"
 #include "worker/session.h"
 #include "worker/spawn.h"
@@ -309,6 +310,7 @@ supervise(void)
 	{
 		streams = us_catalog_streams(&nstreams);
 		us_incident_follow_problems(streams, nstreams);
+		us_rename_follow(streams, nstreams);
 		wanted = list_wanted(streams, nstreams, &nwanted);
 		write_history(GetCurrentTimestamp());
 	}

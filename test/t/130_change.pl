@@ -176,6 +176,12 @@ $delivery = DeliveryTest->new($node, $kafka, $kafka->new_topic('moved', 4));
 $delivery->create_target('postgres', 'moved', 'UNIQUE (kafka_partition, kafka_offset)');
 $delivery->produce(LOAD);
 $delivery->create_stream('postgres', 'moved', workers => 2, options => q('{"batch_rows": 300}'));
+$delivery->is_delivered('postgres', 'moved', 'adopt: before');
+
+# names in the definition follow, else the dump would name what is no more
+sql(q{ALTER TABLE moved RENAME TO moved_on; ALTER SERVER kafka RENAME TO kafka_on});
+ok(wait_until($node, 'postgres', 'SELECT server, target FROM userstream.stream', 'kafka_on|public.moved_on'),
+	'adopt: the definition has the names that server and target have now');
 my $dump = $node->backup_dir . '/moved.sql';
 mkdir $node->backup_dir;
 under_load('moved', sub {
@@ -187,14 +193,14 @@ $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $
 is($node->safe_psql('restored', 'SELECT state FROM userstream.stream_status'), 'stopped', 'adopt: nothing runs yet');
 $node->safe_psql('restored', 'SELECT userstream.adopt()');
 $delivery->produce(1_000);
-$delivery->is_delivered('restored', 'moved', 'adopt: the restored stream');
-$delivery->is_delivered('postgres', 'moved', 'adopt: and the one at home');
+$delivery->is_delivered('restored', 'moved', 'adopt: the restored stream', target => 'moved_on');
+$delivery->is_delivered('postgres', 'moved', 'adopt: and the one at home', target => 'moved_on');
 
 sql("SELECT userstream.pause_stream('moved')");
 sql('CREATE DATABASE copied TEMPLATE postgres');
 $node->safe_psql('copied', "SELECT userstream.adopt('moved'); SELECT userstream.resume_stream('moved')");
 $delivery->produce(1_000);
-$delivery->is_delivered('copied', 'moved', 'adopt: a copy of the database');
+$delivery->is_delivered('copied', 'moved', 'adopt: a copy of the database', target => 'moved_on');
 
 is(sql('SELECT count(*) FROM userstream.dead_letter'), 1, 'no message became a dead letter but the one above');
 $node->stop('fast');

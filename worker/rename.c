@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ * worker/rename.c
+ *    the names in definitions follow those of the objects
+ *
+ * Runs in the supervisor.  Nothing tells us of a renaming, so the names are
+ * compared in each turn; a difference is rare.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "extension/server.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "worker/rename.h"
+#include "worker/statement.h"
+
+/* what an object is called now; the name kept when it is gone */
+static const char *
+name_now(const char *now, const char *kept)
+{
+	return now != NULL ? now : kept;
+}
+
+static void
+write_names(const UsStream *stream, const char *owner, const char *server, const char *target)
+{
+	static UsStatement statement = {
+		.text = "UPDATE userstream.stream SET owner = $2, server = $3, target = $4"
+		" WHERE id = (SELECT id FROM userstream.stream WHERE id = $1 FOR UPDATE SKIP LOCKED)",
+		.nargs = 4,
+		.types = {INT8OID, TEXTOID, TEXTOID, TEXTOID}
+	};
+	Datum		values[] = {
+		Int64GetDatum(stream->id),
+		CStringGetTextDatum(owner),
+		CStringGetTextDatum(server),
+		CStringGetTextDatum(target)
+	};
+
+	(void) us_statement_run(&statement, values, NULL);
+}
+
+/* adopt finds the dead letters of a stream by the owner's name */
+static void
+write_owner_of_letters(const UsStream *stream, const char *owner)
+{
+	static UsStatement statement = {
+		.text = "UPDATE userstream.dead_letter SET owner = $2"
+		" WHERE id IN (SELECT id FROM userstream.dead_letter"
+		"               WHERE stream = $1 AND owner_oid = $3 AND home = $4 AND owner <> $2"
+		"                 FOR UPDATE SKIP LOCKED)",
+		.nargs = 4,
+		.types = {TEXTOID, TEXTOID, OIDOID, TEXTOID}
+	};
+	Datum		values[] = {
+		CStringGetTextDatum(stream->name),
+		CStringGetTextDatum(owner),
+		ObjectIdGetDatum(stream->owner_oid),
+		CStringGetTextDatum(stream->home)
+	};
+
+	(void) us_statement_run(&statement, values, NULL);
+}
+
+void
+us_rename_follow(const UsStream *streams, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		const UsStream *stream = &streams[i];
+		const char *owner;
+		const char *server;
+		const char *target;
+
+		if (!us_stream_at_home(stream))
+			continue;
+		owner = name_now(GetUserNameFromId(stream->owner_oid, true), stream->owner);
+		server = name_now(us_server_display_name(stream->server_oid), stream->server);
+		target = name_now(us_qualified_name(stream->target_oid), stream->target);
+		if (strcmp(owner, stream->owner) != 0)
+			write_owner_of_letters(stream, owner);
+		if (strcmp(owner, stream->owner) != 0 || strcmp(server, stream->server) != 0 ||
+			strcmp(target, stream->target) != 0)
+			write_names(stream, owner, server, target);
+	}
+}
