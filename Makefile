@@ -52,6 +52,8 @@ OBJS = \
 	extension/http_client.o \
 	extension/kafka_produce.o \
 	extension/kafka_admin.o \
+	extension/retry.o \
+	extension/wait.o \
 	extension/status.o \
 	extension/peek.o \
 	extension/hook.o \
@@ -64,6 +66,7 @@ OBJS = \
 	worker/session.o \
 	worker/window.o \
 	worker/batch.o \
+	worker/replay.o \
 	worker/position.o \
 	worker/dead_letter.o \
 	worker/incident.o \

@@ -13,6 +13,8 @@
 #include "access/xact.h"
 #include "extension/shmem.h"
 #include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/condition_variable.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
@@ -35,7 +37,8 @@ typedef struct UsIdleDatabase
 
 typedef struct UsShared
 {
-	LWLock	   *lock;			/* guards everything here and the partition hash */
+	LWLock	   *lock;			/* guards all below and the partition hash */
+	ConditionVariable committed;	/* a worker moved a position; guards itself */
 	pid_t		launcher_pid;	/* 0 = none; written by the launcher */
 	int			launcher_pgprocno;
 	UsSlot		slots[US_MAX_SLOTS];
@@ -82,6 +85,7 @@ startup_shmem(void)
 	if (!found)
 	{
 		memset(shared, 0, sizeof(UsShared));
+		ConditionVariableInit(&shared->committed);
 		shared->lock = &(GetNamedLWLockTranche("userstream"))->lock;
 	}
 
@@ -422,6 +426,45 @@ us_partition_forget(Oid database, int64 stream)
 			hash_search(partitions, &entry->key, HASH_REMOVE, NULL);
 	}
 	LWLockRelease(shared->lock);
+}
+
+/*
+ * Commits
+ */
+
+void
+us_commit_announce(void)
+{
+	ConditionVariableBroadcast(&shared->committed);
+}
+
+void
+us_commit_watch(void)
+{
+	if (shared != NULL)
+		ConditionVariablePrepareToSleep(&shared->committed);
+}
+
+bool
+us_commit_wait(long timeout_ms)
+{
+	int			events;
+
+	if (shared != NULL)
+		return !ConditionVariableTimedSleep(&shared->committed, timeout_ms, PG_WAIT_EXTENSION);
+
+	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					   timeout_ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	return (events & WL_TIMEOUT) == 0;
+}
+
+void
+us_commit_unwatch(void)
+{
+	if (shared != NULL)
+		ConditionVariableCancelSleep();
 }
 
 /*

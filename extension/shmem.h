@@ -138,6 +138,17 @@ extern bool us_partition_get(Oid database, int64 stream, int32 partition, UsPart
 extern void us_partition_forget(Oid database, int64 stream);
 
 /*
+ * Commits.  A worker that moved a position wakes whoever watches; which one it
+ * was is in the live partitions.  Between us_commit_watch and us_commit_unwatch
+ * none is missed; without shared memory the waits just take their time.
+ */
+extern void us_commit_announce(void);
+extern void us_commit_watch(void);
+/* interruptible; false when the time is up */
+extern bool us_commit_wait(long timeout_ms);
+extern void us_commit_unwatch(void);
+
+/*
  * Waking and poking.  Safe to call anywhere; without shared memory they do
  * nothing.  A wake is a hint: whoever is woken looks at regular times anyway.
  */

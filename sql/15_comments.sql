@@ -65,12 +65,12 @@ COMMENT ON COLUMN dead_letter.key IS 'key of the message, all bytes; null: it ha
 COMMENT ON COLUMN dead_letter.value IS 'value of the message, all bytes; null: it has none';
 COMMENT ON COLUMN dead_letter.headers IS 'headers in order, [{"key": k, "value": v}]; null: none';
 COMMENT ON COLUMN dead_letter.sqlstate IS 'SQLSTATE of the error, five characters';
-COMMENT ON COLUMN dead_letter.error IS 'message and detail of the error';
+COMMENT ON COLUMN dead_letter.error IS 'message and detail of the error; after a retry that failed, of that one';
 COMMENT ON COLUMN dead_letter.column_name IS 'column whose value could not be made; null: not about one column';
 COMMENT ON COLUMN dead_letter.constraint_name IS 'constraint that refused the row; null: not about a constraint';
 COMMENT ON COLUMN dead_letter.created_at IS 'time at which it was stored; kept for userstream.dead_letter_retention after that';
-COMMENT ON COLUMN dead_letter.retries IS 'number of retries so far';
-COMMENT ON COLUMN dead_letter.retried_at IS 'time of the retry that applied it; null: not applied';
+COMMENT ON COLUMN dead_letter.retries IS 'number of retries that failed';
+COMMENT ON COLUMN dead_letter.retried_at IS 'time of the last retry that applied it; null: not applied';
 
 COMMENT ON TABLE incident IS 'what an operator must know: a gap, an offset out of range, a topic recreated, a stop; each role sees those it owns';
 COMMENT ON SEQUENCE incident_id_seq IS 'gives incident.id';

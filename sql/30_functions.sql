@@ -105,6 +105,22 @@ AS 'MODULE_PATHNAME', 'us_peek';
 COMMENT ON FUNCTION peek(name, text, integer, bigint, timestamptz, integer, integer) IS
 'look at messages of a topic without consuming them: from an offset, from a time, else the newest; of one partition, else of all; reads for at most 10 seconds';
 
+CREATE FUNCTION retry_dead_letters(stream text, ids bigint[] DEFAULT NULL)
+RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'us_retry_dead_letters';
+COMMENT ON FUNCTION retry_dead_letters(text, bigint[]) IS
+'write the messages of a stream''s dead letters that were not applied yet, or of those named, to its target, as its owner; those that fail again keep the new reason; returns the messages applied';
+
+CREATE FUNCTION wait_for(
+	stream text,
+	partition integer,
+	kafka_offset bigint,
+	timeout interval DEFAULT '30 s')
+RETURNS boolean LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'us_wait_for';
+COMMENT ON FUNCTION wait_for(text, integer, bigint, interval) IS
+'wait until a stream has committed what it made of a message, so that the next statement sees its rows; false: it has not in time';
+
 -- Behind the views and the row security policies.  A view runs its functions
 -- as whoever reads it, so each of these may be called by all and answers only
 -- about what the caller owns (or everything, for members of pg_monitor).

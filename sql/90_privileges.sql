@@ -43,6 +43,8 @@ GRANT EXECUTE ON FUNCTION
 	create_feed(text, name, name, text, text, text, text, integer, jsonb, boolean),
 	alter_feed(text, name, name, text, text, text, text, integer, jsonb, name),
 	drop_feed(text, boolean),
+	retry_dead_letters(text, bigint[]),
+	wait_for(text, integer, bigint, interval),
 	_owns(text, oid, text),
 	_sees(text, oid, text),
 	_stream_live(),

@@ -104,4 +104,7 @@ extern Jsonb *us_message_headers(const UsMessage *message);
 /* time of a message; false when it has none */
 extern bool us_message_time(const UsMessage *message, TimestampTz *time);
 
+/* the way back: timestamp_ms of a message whose time this is */
+extern int64 us_message_ms(TimestampTz time);
+
 #endif							/* US_MAP_H */

@@ -40,6 +40,12 @@ us_message_time(const UsMessage *message, TimestampTz *time)
 	return true;
 }
 
+int64
+us_message_ms(TimestampTz time)
+{
+	return time / 1000 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) (SECS_PER_DAY * 1000);
+}
+
 /*
  * The same as us_message_text, but NULL where that would raise: a header is
  * kept in any case.
@@ -110,6 +116,8 @@ us_message_headers(const UsMessage *message)
 	JsonbValue *result;
 	UsHeader	header;
 
+	if (message->handle == NULL)
+		return unconstify(Jsonb *, (const Jsonb *) message->stored_headers);
 	if (!us_source_header(message, 0, &header))
 		return NULL;
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);

@@ -2,9 +2,10 @@
  * worker/position.c
  *    userstream.stream_position: where each partition stands, and its counters
  *
- * Runs in stream workers.  A worker that is not the rightful one any more
- * (someone sought, altered or dropped the stream, or the partition went to
- * another worker) finds position or epoch changed and fails before it works.
+ * Runs in stream workers, and counts for those who retry dead letters.  A
+ * worker that is not the rightful one any more (someone sought, altered or
+ * dropped the stream, or the partition went to another worker) finds position
+ * or epoch changed and fails before it works.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -111,6 +112,24 @@ us_position_count(int64 stream, int32 partition, const UsProgress *progress)
 
 	if (us_statement_run(&statement, values, NULL) != 1)
 		elog(ERROR, "position of partition %d is gone", partition);
+}
+
+void
+us_position_count_retried(int64 stream, int32 partition, int64 retried)
+{
+	static UsStatement statement = {
+		.text = "UPDATE userstream.stream_position SET retried = retried + $3"
+		" WHERE stream_id = $1 AND partition = $2",
+		.nargs = 3,
+		.types = {INT8OID, INT4OID, INT8OID}
+	};
+	Datum		values[] = {
+		Int64GetDatum(stream),
+		Int32GetDatum(partition),
+		Int64GetDatum(retried)
+	};
+
+	(void) us_statement_run(&statement, values, NULL);
 }
 
 void

@@ -61,6 +61,9 @@ extern void us_position_count(int64 stream, int32 partition, const UsProgress *p
 extern bool us_position_add(int64 stream, int config_version,
 							const UsTopicPartition *partitions, int count);
 
+/* adds dead letters that a retry applied; nothing when the partition is not there (any more) */
+extern void us_position_count_retried(int64 stream, int32 partition, int64 retried);
+
 /* marks one partition as stopped (its own transaction is the caller's) */
 extern void us_position_stop(int64 stream, int32 partition, const char *error);
 

@@ -17,7 +17,7 @@
 
 #include "extension/server.h"
 
-/* one message; bytes belong to the source until us_source_release */
+/* one message; bytes belong to the source, if it is of one, until us_source_release */
 typedef struct UsMessage
 {
 	const char *topic;			/* NUL-terminated */
@@ -28,7 +28,8 @@ typedef struct UsMessage
 	size_t		key_len;		/* bytes */
 	const char *value;			/* NULL: tombstone; not NUL-terminated */
 	size_t		value_len;		/* bytes */
-	void	   *handle;			/* of the source */
+	void	   *handle;			/* of the source; NULL: kept in a table meanwhile */
+	const void *stored_headers; /* without a handle: its headers as jsonb; NULL = none */
 } UsMessage;
 
 typedef enum UsEventKind

@@ -247,6 +247,7 @@ us_worker_report_batch(UsWorker *worker)
 {
 	sample_rate(worker, worker->batch->rows_written);
 	report(worker, false);
+	us_commit_announce();
 }
 
 void
