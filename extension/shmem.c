@@ -287,11 +287,15 @@ static void
 detach_slot(int code, Datum arg)
 {
 	UsSlot	   *slot = &shared->slots[my_slotno];
+	UsSlotKind	kind;
+	Oid			database;
 
 	(void) code;
 	(void) arg;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	kind = slot->kind;
+	database = slot->database;
 	if (slot->pid == MyProcPid)
 	{
 		slot->pid = 0;
@@ -300,6 +304,12 @@ detach_slot(int code, Datum arg)
 			slot->state = US_STATE_STARTING;
 	}
 	LWLockRelease(shared->lock);
+
+	/* the postmaster tells it to who started us, who may have had a successor since */
+	if (kind == US_SLOT_SUPERVISOR)
+		us_wake_launcher();
+	else
+		us_wake_supervisor(database);
 }
 
 bool
