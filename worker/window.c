@@ -16,6 +16,7 @@
 #include "executor/tuptable.h"
 #include "extension/compat.h"
 #include "mb/pg_wchar.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "worker/fault.h"
@@ -219,10 +220,12 @@ try_chunk(Window *window, int from, int to, volatile int *failed_row, volatile u
 	UsRun	   *run = window->run;
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	int			guc_nest_level;
 	ErrorData  *volatile edata = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
+	guc_nest_level = NewGUCNestLevel();
 
 	PG_TRY();
 	{
@@ -241,6 +244,8 @@ try_chunk(Window *window, int from, int to, volatile int *failed_row, volatile u
 
 		*written = us_sink_write(run->sink, window->order, from, to);
 
+		/* what user code SET, a role too, ends with its statement, as where retry borrows them */
+		AtEOXact_GUC(false, guc_nest_level);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
