@@ -4,7 +4,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(57);
+SELECT plan(65);
 
 -- of a run that failed
 DROP ROLE IF EXISTS us_alice, us_bob, us_member, us_noinherit, us_watcher, us_alicia;
@@ -36,6 +36,23 @@ SELECT is_empty(
 	$$ SELECT s FROM unnest(ARRAY['stream_id_seq', 'dead_letter_id_seq', 'incident_id_seq']) s
 	   WHERE has_sequence_privilege('us_alice', 'userstream.' || s, 'USAGE, SELECT, UPDATE') $$,
 	'sequences are closed to plain roles');
+-- and whatever comes to be in the schema
+SELECT is_empty($$ SELECT relname, p FROM pg_class,
+			   unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
+	WHERE relnamespace = 'userstream'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
+	  AND has_table_privilege('us_alice', oid, p) $$, 'nothing in the schema can be changed by a plain role');
+SELECT is_empty($$ SELECT relname FROM pg_class
+	WHERE relnamespace = 'userstream'::regnamespace AND relkind IN ('r', 'p')
+	  AND has_table_privilege('us_alice', oid, 'SELECT') AND NOT relrowsecurity $$,
+	'a table that all may read shows each his own');
+SELECT is_empty($$ SELECT relname FROM pg_class
+	WHERE relnamespace = 'userstream'::regnamespace AND relkind IN ('v', 'm')
+	  AND has_table_privilege('us_alice', oid, 'SELECT')
+	  AND NOT coalesce('security_barrier=true' = ANY (reloptions), false) $$,
+	'a view that all may read is a barrier');
+SELECT is_empty($$ SELECT proname FROM pg_proc
+	WHERE pronamespace = 'userstream'::regnamespace AND (prosecdef OR proconfig IS NOT NULL) $$,
+	'every function runs as its caller');
 SET ROLE us_alice;
 SELECT is(refused_with('SELECT * FROM userstream.stream'), '42501', 'a plain role cannot read definitions');
 SELECT is(refused_with('UPDATE userstream.stream_position SET next_offset = 0'), '42501',
@@ -62,6 +79,11 @@ SELECT is(refusal(format('SELECT userstream.%s(''hers'')', f)),
 FROM unnest(ARRAY['drop_stream', 'pause_stream', 'resume_stream']) AS f;
 SELECT is(refused_with($$ SELECT userstream.drop_stream('hers', if_exists => true) $$), '42501',
 	'also with if_exists');
+SELECT is(refused_with($$ SELECT userstream.alter_stream('hers', workers => 2) $$), '42501',
+	'alter_stream is for the owner');
+SELECT is(refused_with($$ SELECT userstream.seek_stream('hers', 'latest') $$), '42501',
+	'seek_stream is for the owner');
+SELECT is(refused_with($$ SELECT userstream.adopt('hers') $$), '42501', 'adopt is for the owner');
 SELECT is(refusal(format('SELECT userstream.%s(''none'')', f)),
 	E'42704: stream "none" does not exist\n'
 	'SELECT stream FROM userstream.stream_status shows those that there are.',
@@ -75,6 +97,7 @@ FROM unnest(ARRAY['drop_stream', 'pause_stream', 'resume_stream']) AS f;
 
 SET LOCAL ROLE us_watcher;
 SELECT is(refused_with($$ SELECT userstream.pause_stream('hers') $$), '42501', 'pg_monitor looks only');
+SELECT is(refused_with($$ SELECT userstream.seek_stream('hers', 'latest') $$), '42501', 'and moves nothing');
 SET LOCAL ROLE us_noinherit;
 SELECT is(refused_with($$ SELECT userstream.pause_stream('hers') $$), '42501',
 	'a member that does not inherit has to SET ROLE');
@@ -214,6 +237,10 @@ SELECT userstream.create_stream('decoyed', 'kafka', 'pgtap_four', 'public.users'
 SELECT userstream.create_stream('decoyed', 'kafka', 'pgtap_four', 'public.users', if_not_exists => true);
 SELECT userstream.pause_stream('decoyed');
 SELECT userstream.resume_stream('decoyed');
+SELECT userstream.alter_stream('decoyed', workers => 2, options => '{"batch_rows": 6}');
+SELECT userstream.seek_stream('decoyed', 'latest');
+SELECT userstream.adopt('decoyed');
+SELECT count(*) FROM userstream.peek('kafka', 'pgtap_four', max_messages => 1);
 SELECT count(*) FROM userstream.stream_status;
 SELECT count(*) FROM userstream.partition_status;
 SELECT count(*) FROM userstream.ledger;

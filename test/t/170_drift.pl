@@ -315,7 +315,11 @@ $delivery->is_delivered('postgres', 'drift', 'after all changes');
 
 sql('DROP TABLE parted_1; DROP TABLE drift');
 $delivery->produce_with(undef, 4);
-is_stopped('drift', 'target_missing', 'target .*does not exist any more[^|]*', '.*userstream.drop_stream.*', 'DROP TABLE');
+is_stopped('drift', '(target_missing|cannot_run)', 'target .*does not exist any more[^|]*', '.*userstream.(alter|drop)_stream.*', 'DROP TABLE');
+$delivery->create_target('postgres', 'drift');
+goes_on('drift', "SELECT userstream.alter_stream('drift', target => 'drift'); SELECT userstream.resume_stream('drift')",
+	'another target');
+is(sql('SELECT count(*) FROM drift'), 4, 'with the messages that waited');
 sql(q{SELECT userstream.drop_stream('drift')});
 ok( wait_until($node, 'postgres',
 		"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'userstream stream'", 0),
