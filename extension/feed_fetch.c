@@ -84,7 +84,9 @@ shown_body(const UsFeedRun *run, const UsHttpResponse *response)
 
 		if (c == '\n')
 			appendStringInfoString(&text, "\\n");
-		else if (c < ' ' || c >= 0x7f || c == '\\')
+		else if (c == '\\')
+			appendStringInfoString(&text, "\\\\");
+		else if (c < ' ' || c >= 0x7f)
 			appendStringInfo(&text, "\\x%02x", c);
 		else
 			appendStringInfoChar(&text, (char) c);
