@@ -164,6 +164,7 @@ $(OBJS:.o=.bc): %.bc: %.o
 STATE ?= $(shell test/servers/user --state)
 DEMO_PG_PORT ?= 15432
 DEMO_KAFKA_PORT ?= 19092
+API_URL ?=
 TEST_KAFKA_PORT ?= 20092
 TEST_PARTS ?= lint unit sql tap
 TESTS ?=
@@ -178,7 +179,8 @@ help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
 	@echo "make install      install into that PostgreSQL"
 	@echo "make deps         install the packages that are missing (apt, by sudo when not root), fetch Kafka"
-	@echo "make demo         private PostgreSQL and Kafka, 10,000 users through a stream; runs until demo-stop"
+	@echo "make demo         private PostgreSQL, Kafka and sample API; users go the whole road each minute,"
+	@echo "                  until demo-stop.  API_URL='https://randomuser.me/api/?results=100' calls that one"
 	@echo "                  DEMO_PG_PORT=$(DEMO_PG_PORT) DEMO_KAFKA_PORT=$(DEMO_KAFKA_PORT) (and the next one)"
 	@echo "make demo-stop    end what demo started"
 	@echo "make test         all tests, or some: TEST_PARTS='$(TEST_PARTS)' TESTS='test/t/x.pl ...'"
@@ -242,7 +244,7 @@ run-test: run-build
 	@exec test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_PARTS)" $(TESTS)
 
 run-demo: run-build
-	@exec test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT)
+	@exec test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT) '$(API_URL)'
 
 run-bench: run-build
 	@test/servers/tree $(STATE) bench

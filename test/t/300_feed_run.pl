@@ -17,7 +17,7 @@ my $api = FeedTest->api('main');
 my $node = userstream_node('main');
 
 create_server($node, 'postgres', $kafka);
-create_api_server($node, 'postgres', 'api', $api->url('/api/?results=100'));
+create_api_server($node, 'postgres', 'api', $api->url('/api/?results=100&seed=1'));
 
 # ---------------------------------------------------------------------------
 # the whole road: API -> Kafka -> stream -> table
