@@ -61,6 +61,7 @@ OBJS = \
 	worker/spawn.o \
 	worker/supervisor.o \
 	worker/stream_worker.o \
+	worker/stream_source.o \
 	worker/stream_state.o \
 	worker/topic_watch.o \
 	worker/session.o \

@@ -27,42 +27,23 @@
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "worker/incident.h"
 #include "worker/launcher.h"
 #include "worker/session.h"
 #include "worker/spawn.h"
+#include "worker/stream_source.h"
 #include "worker/stream_state.h"
 #include "worker/topic_watch.h"
 
-#define CLOSE_TIMEOUT_MS	1000
 #define SAFETY_INTERVAL_MS	10000	/* looks at the source this often even if nothing wakes it */
-#define PROBE_INTERVAL_MS	1000	/* asks a broker that was away whether it is back */
-#define REOPEN_INTERVAL_MS	10000	/* tries another source where this one cannot go on */
-#define PROBE_TIMEOUT_MS	800
+#define FAILING_INTERVAL_MS 1000	/* ... and this often while the source fails */
 #define RETRY_FIRST_MS		1000
 #define RETRY_MAX_MS		30000
 
 static UsWorker *MyUsWorker = NULL;
-static bool options_changed = false;	/* of some server, since they were read */
-
-static void
-close_source(void)
-{
-	UsWorker   *worker = MyUsWorker;
-
-	if (worker == NULL || worker->source == NULL)
-		return;
-
-	us_source_release(worker->source, worker->batch->messages, worker->batch->nmessages);
-	worker->batch->nmessages = 0;
-	(void) us_source_close(worker->source, CLOSE_TIMEOUT_MS);
-	worker->source = NULL;
-}
 
 static void
 close_source_at_exit(int code, Datum arg)
@@ -70,7 +51,8 @@ close_source_at_exit(int code, Datum arg)
 	(void) code;
 	(void) arg;
 
-	close_source();
+	if (MyUsWorker != NULL)
+		us_worker_close_source(MyUsWorker);
 }
 
 /* definition, positions and connection, in one transaction; false: nothing to run */
@@ -112,68 +94,6 @@ load(UsWorker *worker, const UsSlot *slot)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 	return true;
-}
-
-/* read on from the committed positions; a source of no partitions is none */
-static void
-open_source(UsWorker *worker)
-{
-	UsBatch    *batch = worker->batch;
-	UsAssignment *assignments = palloc(sizeof(UsAssignment) * Max(batch->npartitions, 1));
-	UsSourceConfig config = {
-		.options = &worker->options,
-		.topic = worker->stream->topic,
-		.queue_memory_kb = us_guc_queue_memory_kb,
-		.log_level = us_guc_log_level,
-		.assignments = assignments
-	};
-	char		errstr[512];
-
-	worker->reopen = false;
-	config.group_id = psprintf("userstream.%s.%s", worker->database, worker->stream->name);
-	config.client_id = config.group_id;
-	for (int i = 0; i < batch->npartitions; i++)
-	{
-		const UsPosition *position = &batch->partitions[i].position;
-
-		if (position->stopped)
-			continue;
-		assignments[config.nassignments].partition = position->partition;
-		assignments[config.nassignments++].offset = position->next_offset;
-	}
-
-	if (config.nassignments > 0)
-	{
-		worker->source = us_source_open(&config, errstr, sizeof(errstr));
-		if (worker->source == NULL)
-		{
-			us_slot_report_error(US_STATE_WAITING, errstr);
-			ereport(FATAL,
-					(errcode(ERRCODE_CONNECTION_FAILURE),
-					 errmsg("could not open topic \"%s\": %s", worker->stream->topic, errstr)));
-		}
-	}
-
-	worker->wait_set = us_create_wait_event_set(3);
-	AddWaitEventToSet(worker->wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
-	AddWaitEventToSet(worker->wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	if (worker->source != NULL)
-		AddWaitEventToSet(worker->wait_set, WL_SOCKET_READABLE,
-						  us_source_wake_fd(worker->source), NULL, NULL);
-	pfree(assignments);
-}
-
-/*
- * A live assignment is never changed: another set of partitions is another
- * source, read from the committed positions.
- */
-static void
-reopen_source(UsWorker *worker)
-{
-	FreeWaitEventSet(worker->wait_set);
-	close_source();
-	us_batch_clear(worker->batch);
-	open_source(worker);
 }
 
 /* take messages that have come; returns whether there were any, or events */
@@ -268,7 +188,7 @@ settle_ranges(UsWorker *worker)
 		changed = true;
 	}
 	if (changed)
-		reopen_source(worker);
+		us_worker_reopen_source(worker);
 }
 
 /* the whole stream: the supervisor keeps no worker of it */
@@ -353,7 +273,7 @@ commit_batch(UsWorker *worker)
 			(void) us_worker_publish(worker);
 			pgstat_report_stat(false);
 			if (outcome == US_BATCH_PARTITION_STOPPED)
-				reopen_source(worker);
+				us_worker_reopen_source(worker);
 			break;
 		case US_BATCH_STREAM_STOPPED:
 			report_stop(worker, error.text, US_TOO_MANY_ADVICE);
@@ -383,7 +303,7 @@ wait_time(UsWorker *worker)
 	if (worker->retry_at != 0)
 		return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), worker->retry_at);
 	if (worker->source_failing)
-		wait_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), worker->probe_at) + 1;
+		wait_ms = FAILING_INTERVAL_MS;
 	else if ((publish_ms = us_worker_publish(worker)) >= 0)
 		wait_ms = publish_ms;
 	if (worker->look_at != 0)
@@ -424,97 +344,13 @@ serve_interrupts(UsWorker *worker)
 	}
 }
 
-/*
- * A source that failed goes on by itself, but says nothing when nothing new
- * has come: the broker is asked.  An error of a topic or partition is not over
- * when the broker answers; another source tells, by messages or their end.
- */
-static void
-look_again(UsWorker *worker)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (!worker->source_failing || worker->source == NULL || now < worker->probe_at)
-		return;
-
-	if (!us_worker_probe(worker, PROBE_TIMEOUT_MS))
-		worker->probe_at = TimestampTzPlusMilliseconds(now, PROBE_INTERVAL_MS);
-	else if (!worker->reopen)
-		us_worker_recovered(worker);
-	else
-	{
-		reopen_source(worker);
-		worker->probe_at = TimestampTzPlusMilliseconds(now, REOPEN_INTERVAL_MS);
-	}
-}
-
-/* what others changed in the catalogs comes with a transaction; idle, there is none */
-static void
-receive_invalidations(void)
-{
-	StartTransactionCommand();
-	CommitTransactionCommand();
-}
-
-static void
-note_options_change(Datum arg, int cacheid, uint32 hashvalue)
-{
-	(void) arg;
-	(void) cacheid;
-	(void) hashvalue;
-
-	options_changed = true;
-}
-
-static bool
-is_same_options(const UsOptionList *a, const UsOptionList *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (int i = 0; i < a->count; i++)
-		if (strcmp(a->items[i].name, b->items[i].name) != 0 ||
-			strcmp(a->items[i].value, b->items[i].value) != 0)
-			return false;
-	return true;
-}
-
-/*
- * ALTER SERVER and ALTER USER MAPPING need no restart of the stream: a new
- * password counts as soon as it is told.  Raises when the server is gone or
- * must not be used any more; the supervisor knows what to say then.
- */
-static void
-follow_options(UsWorker *worker)
-{
-	UsOptionList options;
-	MemoryContext context = CurrentMemoryContext;
-
-	if (!options_changed || worker->batch->nmessages > 0)
-		return;
-	options_changed = false;
-
-	StartTransactionCommand();
-	MemoryContextSwitchTo(context);
-	options = us_server_options(worker->stream->server_oid, GetUserId());
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
-	if (is_same_options(&options, &worker->options))
-		return;
-
-	ereport(LOG,
-			(errmsg("stream \"%s\" connects anew: the options of its server changed",
-					worker->stream->name)));
-	worker->options = options;
-	reopen_source(worker);
-}
-
 static void
 run(UsWorker *worker)
 {
 	while (!us_slot_stop_requested())
 	{
 		serve_interrupts(worker);
-		follow_options(worker);
+		us_worker_follow_options(worker);
 		look_at_topic(worker);
 
 		if (worker->retry_at == 0 && worker->source != NULL)
@@ -531,8 +367,8 @@ run(UsWorker *worker)
 		else
 		{
 			settle_ranges(worker);
-			look_again(worker);
-			receive_invalidations();
+			us_worker_look_again(worker);
+			us_worker_receive_changes();
 		}
 		wait_for_work(worker);
 	}
@@ -554,8 +390,7 @@ us_stream_worker_main(Datum arg)
 		return;
 	before_shmem_exit(close_source_at_exit, (Datum) 0);
 	BackgroundWorkerInitializeConnectionByOid(slot.database, slot.owner, 0);
-	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_options_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(USERMAPPINGOID, note_options_change, (Datum) 0);
+	us_worker_watch_options();
 
 	context = AllocSetContextCreate(TopMemoryContext, "stream worker", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
@@ -567,7 +402,7 @@ us_stream_worker_main(Datum arg)
 	pgstat_report_appname(psprintf("userstream: %s #%d", worker->stream->name,
 								   slot.worker_index));
 
-	open_source(worker);
+	us_worker_open_source(worker);
 	us_topic_watch_begin(worker);
 	us_worker_report_start(worker);
 	run(worker);
