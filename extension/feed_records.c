@@ -237,16 +237,16 @@ is_records_fault(const ErrorData *error)
 {
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
-		case MAKE_SQLSTATE('0', '8', 0, 0, 0):
-		case MAKE_SQLSTATE('2', '5', 0, 0, 0):
-		case MAKE_SQLSTATE('2', 'D', 0, 0, 0):
-		case MAKE_SQLSTATE('4', '0', 0, 0, 0):
-		case MAKE_SQLSTATE('4', '2', 0, 0, 0):
-		case MAKE_SQLSTATE('5', '3', 0, 0, 0):
-		case MAKE_SQLSTATE('5', '5', 0, 0, 0):
-		case MAKE_SQLSTATE('5', '7', 0, 0, 0):
-		case MAKE_SQLSTATE('5', '8', 0, 0, 0):
-		case MAKE_SQLSTATE('X', 'X', 0, 0, 0):
+		case MAKE_SQLSTATE('0', '8', '0', '0', '0'):
+		case MAKE_SQLSTATE('2', '5', '0', '0', '0'):
+		case MAKE_SQLSTATE('2', 'D', '0', '0', '0'):
+		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):
+		case MAKE_SQLSTATE('4', '2', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '5', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):
+		case MAKE_SQLSTATE('X', 'X', '0', '0', '0'):
 			return false;
 		default:
 			return true;

@@ -54,4 +54,171 @@ is( $node->safe_psql('postgres',
 		"SELECT to_jsonb(u) = '$expected{$id}'::jsonb FROM spark_streams.created_users u WHERE id = '$id'"),
 	't', 'a row holds what the API said of the user');
 
+
+# a feed of its own server and topic; returns the topic
+sub make_feed
+{
+	my ($name, $path, %args) = @_;
+	my $to = $kafka->new_topic($name, 1);
+
+	create_api_server($node, 'postgres', "api_$name", $api->url($path));
+	$node->safe_psql('postgres',
+		"SELECT userstream.create_feed('$name', 'api_$name', 'kafka', '$to', retries => "
+		  . (delete $args{retries} || 0)
+		  . join('', map { ", $_ => $args{$_}" } sort keys %args) . ')');
+	return $to;
+}
+
+sub is_run
+{
+	my ($name, $expected, $what) = @_;
+	my (undef, $said) = run_feed($node, 'postgres', $name);
+
+	is( last_run($node, 'postgres', $name,
+			"state || ' ' || pages || ' ' || concat_ws('/', records, records_produced, records_failed, records_skipped)"),
+		$expected, $what) or diag($said);
+	return;
+}
+
+# key and value of each message, in their order
+sub messages_of
+{
+	my ($name) = @_;
+	my ($out) = run_command([ 'kcat', '-q', '-C', '-e', '-b', $kafka->address, '-t', $name, '-K', '|' ]);
+	return $out;
+}
+
+# ---------------------------------------------------------------------------
+# pages
+# ---------------------------------------------------------------------------
+my $to = make_feed('pages', '/api/?results=100&seed=1&total=250', records => q{'$.results[*]'},
+	key => q{'login.uuid'}, options => q{'{"page": "page"}'});
+is_run('pages', 'succeeded 4 250/250/0/0', 'pages are counted until one has no records');
+my @users = map { /"id": "([^"]+)"/ } `users -n 250 -v`;
+is(join(' ', map { /^([^|]+)/ } split /\n/, messages_of($to)), "@users", 'all of them, in order, with their keys');
+make_feed('limited', '/api/?results=100&seed=1', records => q{'$.results[*]'}, options => q{'{"page": "page", "max_pages": 2}'});
+is_run('limited', 'succeeded 2 200/200/0/0', 'or as many as max_pages says');
+$to = make_feed('next', '/next?pages=3', records => q{'$.items[*]'}, key => q{'id'}, options => q{'{"next": "$.next"}'});
+is_run('next', 'succeeded 3 3/3/0/0', 'a page names the next one');
+is(messages_of($to), qq(p1|{"id": "p1"}\np2|{"id": "p2"}\np3|{"id": "p3"}), 'until one does not');
+
+$to = make_feed('resumed', '/flaky?key=resumed&at=2&results=10&seed=1&total=30', records => q{'$.results[*]'},
+	key => q{'login.uuid'}, options => q{'{"page": "page"}'}, retries => 1);
+is_run('resumed', 'succeeded 3 20/20/0/0', 'another attempt goes on with the page that failed');
+is(join(' ', map { /^([^|]+)/ } split /\n/, messages_of($to)), "@users[0 .. 29]", 'so that nothing comes twice');
+
+$api->forget_requests;
+$to = make_feed('since', '/since', records => q{'$.items[*]'},
+	options => q{'{"since": {"parameter": "after", "path": "$.newest"}}'});
+is_run('since', 'succeeded 1 2/2/0/0', 'what is new since ever');
+is_run('since', 'succeeded 1 2/2/0/0', 'what is new since the last success');
+is(join(' ', map { m{^GET (\S+)} } $api->requests), '/since /since?after=2', 'is asked for by its parameter');
+is(messages_of($to) =~ tr/|//dr, join("\n", map { qq({"id": $_}) } 1 .. 4), 'and comes once');
+
+# ---------------------------------------------------------------------------
+# records
+# ---------------------------------------------------------------------------
+$to = make_feed('lines', '/ndjson?results=10&bad=3', key => q{'login.uuid'}, options => q{'{"format": "ndjson"}'});
+is_run('lines', 'succeeded 1 10/9/1/0', 'a line that is not JSON costs itself');
+is( $node->safe_psql('postgres',
+		"SELECT owner = current_user, stream IS NULL, topic, sqlstate, octet_length(value), error LIKE '%json%'
+		   FROM userstream.dead_letter WHERE feed = 'lines'"),
+	"t|t|$to|22P02|40|t", 'and is kept with its bytes and the reason');
+
+$to = make_feed('exact', '/text?body=[{"n":12345678901234567890.1234567890123456789,"e":1e-20,"z":1.10}]');
+is_run('exact', 'succeeded 1 1/1/0/0', 'numbers');
+is(messages_of($to), '|{"e": 0.00000000000000000001, "n": 12345678901234567890.1234567890123456789, "z": 1.10}',
+	'stay exact');
+
+my $list = '/text?body=[{"id":1},{"id":2},{"id":3},{"id":4},{"id":5}]';
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION twice(r jsonb) RETURNS SETOF jsonb LANGUAGE sql AS $$
+		SELECT jsonb_build_object('id', r ->> 'id', 'part', n) FROM generate_series(1, 2) n WHERE (r ->> 'id')::int <> 3 $$;
+	CREATE FUNCTION odd(r jsonb) RETURNS jsonb LANGUAGE sql RETURN CASE WHEN (r ->> 'id')::int % 2 = 1 THEN r END;
+	CREATE FUNCTION picky(r jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+		BEGIN
+			IF (r ->> 'id')::int = 4 THEN RAISE EXCEPTION 'not four' USING DETAIL = 'four is out'; END IF;
+			IF (r ->> 'id')::int = 2 THEN RETURN r - 'id'; END IF;
+			RETURN r;
+		END $$;
+	CREATE FUNCTION broken(r jsonb) RETURNS jsonb LANGUAGE plpgsql AS
+		$$ BEGIN RETURN (SELECT r FROM no_such_table); END $$;
+	CREATE FUNCTION who(r jsonb) RETURNS jsonb LANGUAGE sql RETURN jsonb_build_object('id', current_user,
+		'path', current_setting('search_path'), 'style', current_setting('DateStyle'), 'zone', current_setting('TimeZone'));
+	CREATE FUNCTION greedy(r jsonb) RETURNS jsonb LANGUAGE plpgsql AS
+		$$ BEGIN CREATE TEMP TABLE mine (a int); RETURN r; END $$});
+$to = make_feed('twice', $list, transform => q{'twice(jsonb)'}, key => q{'id'});
+is_run('twice', 'succeeded 1 5/8/0/1', 'a transform can make many messages, or none');
+is(messages_of($to), join("\n", map { my $i = $_; map { qq($i|{"id": "$i", "part": $_}) } 1, 2 } 1, 2, 4, 5), 'in their order');
+make_feed('odd', $list, transform => q{'odd(jsonb)'});
+is_run('odd', 'succeeded 1 5/3/0/2', 'NULL means none');
+$to = make_feed('picky', $list, transform => q{'picky(jsonb)'}, key => q{'id'});
+is_run('picky', 'succeeded 1 5/3/2/0', 'a record that the transform refuses, and a message without its key, cost themselves');
+is(messages_of($to), join("\n", map { qq($_|{"id": $_}) } 1, 3, 5), 'the others are there');
+is( $node->safe_psql('postgres',
+		"SELECT sqlstate, convert_from(value, 'UTF8'), error FROM userstream.dead_letter WHERE feed = 'picky' ORDER BY id"),
+	qq(22004|{"id": 2}|the message has no field "id", which is its key\nP0001|{"id": 4}|not four\nDETAIL: four is out),
+	'the dead letters say why');
+make_feed('broken', $list, transform => q{'broken(jsonb)'}, retries => 2);
+is((run_feed($node, 'postgres', 'broken'))[0], 3, 'a transform that cannot work fails the run');
+is( $node->safe_psql('postgres',
+		"SELECT state, records_produced, records_failed, error, attempt FROM userstream.feed_run WHERE feed = 'broken'"),
+	'failed|0|0|relation "no_such_table" does not exist|1', 'once, and no record is blamed');
+
+# ---------------------------------------------------------------------------
+# whose rights
+# ---------------------------------------------------------------------------
+$node->safe_psql('postgres', 'CREATE ROLE feeder LOGIN; CREATE ROLE stranger LOGIN; GRANT USAGE ON FOREIGN SERVER kafka TO feeder');
+$to = make_feed('owned', $list, transform => q{'who(jsonb)'});
+$node->safe_psql('postgres', q{GRANT USAGE ON FOREIGN SERVER api_owned TO feeder;
+	SELECT userstream.alter_feed('owned', owner => 'feeder')});
+$node->safe_psql('postgres', q{SET datestyle = 'German'; SET search_path = public; CALL userstream.run_feed('owned')});
+my ($told) = split /\n/, messages_of($to);
+like($told, qr/"id": "feeder"/, 'the transform runs as the owner, whoever calls');
+like($told, qr/"path": "pg_catalog, pg_temp".*"style": "ISO, MDY"/, 'with the settings that rows are made with');
+is($node->safe_psql('postgres', 'SELECT current_user'), $node->safe_psql('postgres', 'SELECT session_user'), 'the caller is himself again');
+make_feed('greedy', $list, transform => q{'greedy(jsonb)'});
+run_feed($node, 'postgres', 'greedy');
+like(last_run($node, 'postgres', 'greedy', 'error'), qr/within security-restricted operation/, 'and cannot touch the session');
+($code, $err) = run_feed($node, 'postgres', 'owned', extra_params => [ '-U', 'stranger' ]);
+like($err, qr/must be owner of feed "owned"/, 'a stranger cannot run it');
+is((run_feed($node, 'postgres', 'owned', extra_params => [ '-U', 'feeder' ]))[0], 0, 'the owner can');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM userstream.feed_run', extra_params => [ '-U', 'feeder' ]), 2,
+	'and sees the runs of his feeds only');
+$node->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER api_owned FROM feeder');
+($code, $err) = run_feed($node, 'postgres', 'owned');
+like($err, qr/permission denied for foreign server api_owned/, 'a right that is gone is missed at the next run');
+
+# ---------------------------------------------------------------------------
+# from where it can be called
+# ---------------------------------------------------------------------------
+$node->safe_psql('postgres', q{
+	CREATE PROCEDURE run_both() LANGUAGE plpgsql AS $$ BEGIN CALL userstream.run_feed('odd'); CALL userstream.run_feed('twice'); END $$;
+	CREATE PROCEDURE guarded() LANGUAGE plpgsql AS $$ BEGIN CALL userstream.run_feed('odd'); EXCEPTION WHEN division_by_zero THEN NULL; END $$});
+my $runs = q{SELECT count(*) FROM userstream.feed_run WHERE feed IN ('odd', 'twice')};
+my $so_far = $node->safe_psql('postgres', $runs);
+$node->safe_psql('postgres', 'CALL run_both()');
+is($node->safe_psql('postgres', $runs), $so_far + 2, 'a procedure can run feeds');
+foreach my $statement ('CALL guarded()', 'BEGIN; CALL userstream.run_feed(\'odd\')', q{DO 'BEGIN BEGIN CALL userstream.run_feed(''odd''); EXCEPTION WHEN division_by_zero THEN NULL; END; END'})
+{
+	($code, undef, $err) = $node->psql('postgres', $statement);
+	like($err, qr/run_feed\(\) cannot run inside a transaction/, "refused: $statement");
+}
+is($node->safe_psql('postgres', $runs), $so_far + 2, 'and not a row is written');
+
+# ---------------------------------------------------------------------------
+# a topic that is not there; old history
+# ---------------------------------------------------------------------------
+$node->safe_psql('postgres',
+	qq{SELECT userstream.create_feed('maker', 'api', 'kafka', 'made.$$', options => '{"create_topic": {"partitions": 3}}')});
+is(scalar keys %{ $kafka->end_offsets("made.$$") }, 3, 'create_topic makes it when the feed is defined');
+$kafka->delete_topic("made.$$");
+is_run('maker', 'succeeded 1 1/1/0/0', 'and when a run does not find it');
+
+$node->safe_psql('postgres', "UPDATE userstream.feed_run SET started_at = now() - interval '31 days' WHERE feed = 'exact'");
+$node->append_conf('postgresql.conf', "userstream.run_retention = '29d'");
+$node->reload;
+ok(wait_until($node, 'postgres', "SELECT count(*) FROM userstream.feed_run WHERE feed = 'exact'", 0, 90), 'old history goes');
+is($node->safe_psql('postgres', "SELECT count(*) FROM userstream.feed_run WHERE feed = 'pages'"), 1, 'younger stays');
+
 done_testing();
