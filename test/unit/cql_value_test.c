@@ -477,6 +477,9 @@ test_names(void)
 	names("0031 0002 0009 0022 000c", "tuple<int, set<uuid>>");
 	names("0030 0002 6b73 0001 75 0001 0001 61 0009", "ks.u");
 	names("0000 0003 612e62", "a.b");
+	/* as v4 calls it */
+	names("0000 002c 6f72672e6170616368652e63617373616e6472612e64622e6d61727368616c2e4475726174696f6e54797065",
+		  "duration");
 }
 
 /* nested: a map of text to a list of tuples, written and read */

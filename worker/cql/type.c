@@ -70,6 +70,19 @@ simple_name(UsCqlTypeId id)
 	return NULL;
 }
 
+/* v4 has no number for it, but servers from 3.10 on have the type */
+static void
+name_duration(UsCqlType *type)
+{
+	static const char class[] = "org.apache.cassandra.db.marshal.DurationType";
+
+	if (type->name.len != sizeof(class) - 1 || memcmp(type->name.data, class, type->name.len) != 0)
+		return;
+	type->id = US_CQL_DURATION;
+	type->name.data = NULL;
+	type->name.len = 0;
+}
+
 /* n parts, if what is left can hold so many */
 static UsCqlStatus
 read_parts(UsCqlReader *reader, UsCqlArena *arena, UsCqlType *type, int n, int depth)
@@ -115,6 +128,7 @@ read_type(UsCqlReader *reader, UsCqlArena *arena, UsCqlType *type, int depth)
 	{
 		case US_CQL_CUSTOM:
 			type->name = us_cql_get_string(reader);
+			name_duration(type);
 			return reader->failed ? US_CQL_MALFORMED : US_CQL_OK;
 		case US_CQL_LIST:
 		case US_CQL_SET:
