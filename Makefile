@@ -136,7 +136,7 @@ SHLIB_LINK = -lrdkafka -lcurl -lpthread
 PG_CPPFLAGS = -I$(srcdir) -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -MMD -MP \
 	$(if $(findstring clang,$(CC)),-Wno-ignored-optimization-argument -Wno-unknown-warning-option)
-EXTRA_CLEAN = $(OBJS:.o=.d)
+EXTRA_CLEAN = $(OBJS:.o=.d) $(CQL_OBJS) $(CQL_OBJS:.o=.d)
 
 PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
@@ -153,7 +153,7 @@ sql/userstream--$(EXTVERSION).sql: $(SQL_PARTS)
 	cat $^ > $@.tmp && mv $@.tmp $@
 
 # Debian's PGXS tracks no headers; bitcode follows the object of its source
--include $(OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(CQL_OBJS:.o=.d)
 $(OBJS:.o=.bc): %.bc: %.o
 
 # ---------------------------------------------------------------------------
@@ -174,12 +174,13 @@ JOBS ?= $(shell nproc)
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: help deps test soak demo demo-stop bench lint tree run-build run-tools run-test run-demo run-bench run-tree
+.PHONY: help deps deps-cassandra test soak demo demo-stop bench lint tree run-build run-tools run-test run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
 	@echo "make install      install into that PostgreSQL"
 	@echo "make deps         install the packages that are missing (apt, by sudo when not root), fetch Kafka"
+	@echo "make deps-cassandra  fetch Cassandra too: the tests that need it run once it is there"
 	@echo "make demo         private PostgreSQL, Kafka and sample API; users go the whole road each minute,"
 	@echo "                  until demo-stop.  API_URL='https://randomuser.me/api/?results=100' calls that one"
 	@echo "                  DEMO_PG_PORT=$(DEMO_PG_PORT) DEMO_KAFKA_PORT=$(DEMO_KAFKA_PORT) (and the next one)"
@@ -197,6 +198,9 @@ help:
 deps:
 	@test/servers/deps packages
 	@exec test/servers/user $(STATE) test/servers/deps kafka $(STATE)
+
+deps-cassandra: deps
+	@exec test/servers/user $(STATE) test/servers/deps cassandra $(STATE)
 
 # the second compiler; the first one's warnings are errors of the build
 lint:
@@ -239,7 +243,14 @@ $(STATE)/bin/%: test/servers/%.c
 run-build:
 	@$(MAKE) -s -j$(JOBS) all run-tools
 
-run-tools: $(TOOLS)
+CQL_TOOLS = $(addprefix $(STATE)/bin/,cql cql_types)
+
+$(CQL_TOOLS): $(STATE)/bin/%: test/servers/%.c test/servers/cql_client.c test/servers/cql_client.h \
+		test/unit/tap.c $(CQL_OBJS)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -I. -o $@ $(filter %.c %.o,$^)
+
+run-tools: $(TOOLS) $(CQL_TOOLS)
 
 run-test: run-build
 	@exec test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_PARTS)" $(TESTS)

@@ -405,7 +405,6 @@ test_pages(void)
 static void
 test_prepare_again(void)
 {
-	char		query[1024];
 	UsCqlStatement *insert;
 	UsCqlStatement *select;
 	UsCqlConnStatus before;
@@ -413,8 +412,7 @@ test_prepare_again(void)
 	const UsCqlType *type;
 
 	(void) succeeds(format("CREATE TABLE %s.again (k text PRIMARY KEY, t text)"));
-	insert = cql_prepare(&client, (snprintf(query, sizeof(query),
-		"INSERT INTO %s.again (k, t) VALUES (?, ?)", keyspace), query));
+	insert = cql_prepare(&client, format("INSERT INTO %s.again (k, t) VALUES (?, ?)"));
 	us_cql_conn_status(client.conn, &before);
 	(void) succeeds(format("DROP TABLE %s.again"));
 	(void) succeeds(format("CREATE TABLE %s.again (k text PRIMARY KEY, t text)"));
@@ -496,8 +494,8 @@ test_large(void)
 	request.statement = cql_prepare(&client, query);
 	tap_is(cql_ask(&client, &request)->opcode, US_CQL_RESULT, "3 MB are written");
 	response = cql_query(&client, format("SELECT bl FROM %s.types WHERE k = 'large'"));
-	tap_ok(response->nrows == 1 && us_cql_next_row(response, &cell) == US_CQL_OK && cell.len == len &&
-		   memcmp(cell.data, blob, len) == 0, "and read");
+	tap_ok(response->nrows == 1 && us_cql_next_row(response, &cell) == US_CQL_OK &&
+		   cell.len == len && memcmp(cell.data, blob, len) == 0, "and read");
 	us_cql_writer_free(&values);
 	free(blob);
 }

@@ -8,6 +8,7 @@
 #    USERSTREAM_STATE       the state folder
 #    USERSTREAM_WORK        STATE/NAME, for whatever the program makes
 #    USERSTREAM_KAFKA_LIBS  the jars of Kafka
+#    USERSTREAM_CASSANDRA_LIBS  the jars of Cassandra, if they were fetched
 #    PG_CONFIG              the system's, which knows where headers are
 # PATH also has the programs of STATE/bin: users, topic, produce, rights.
 
@@ -16,6 +17,7 @@ userstream_env() {
 	USERSTREAM_WORK=$1/$2
 	USERSTREAM_SRC=$(pwd -P)
 	USERSTREAM_KAFKA_LIBS=$1/kafka/libs
+	USERSTREAM_CASSANDRA_LIBS=$1/cassandra/libs
 	# the system's, also when called again with a private tree in PATH
 	PG_CONFIG=$(command -v "${PG_CONFIG:-pg_config}")
 	_us_pgxs=$("$PG_CONFIG" --pgxs)
@@ -28,6 +30,6 @@ userstream_env() {
 	TESTDATADIR=$USERSTREAM_WORK/tmp_check
 	TESTLOGDIR=$USERSTREAM_WORK/tmp_check/log
 	unset PGHOST PGPORT PGUSER PGDATABASE PGOPTIONS PGSERVICE PGPASSWORD
-	export USERSTREAM_STATE USERSTREAM_WORK USERSTREAM_SRC USERSTREAM_KAFKA_LIBS PG_CONFIG \
-		PATH PERL5LIB PG_REGRESS TESTDIR TESTDATADIR TESTLOGDIR
+	export USERSTREAM_STATE USERSTREAM_WORK USERSTREAM_SRC USERSTREAM_KAFKA_LIBS \
+		USERSTREAM_CASSANDRA_LIBS PG_CONFIG PATH PERL5LIB PG_REGRESS TESTDIR TESTDATADIR TESTLOGDIR
 }

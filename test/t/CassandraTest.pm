@@ -1,0 +1,108 @@
+#
+# test/t/CassandraTest.pm
+#    a real Cassandra node of a test's own, and a reader of its tables
+#
+# Its jars come by "make deps-cassandra"; the runner leaves out the tests that
+# need them while they are not there.  Whatever is started ends with the test.
+#
+#    my $cassandra = CassandraTest->new('x');
+#    my ($rows, $errors, $code) = $cassandra->cql('SELECT k FROM ks.t');
+#
+package CassandraTest;
+
+use strict;
+use warnings;
+
+use Carp;
+use IPC::Run ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+
+my @own;
+
+# END blocks, which stop what runs, do not run on a signal's default action
+$SIG{INT} = sub { exit 130 };
+$SIG{TERM} = sub { exit 143 };
+$SIG{HUP} = sub { exit 129 };
+
+# A started node.
+#    yaml => "..."   more lines of its configuration
+sub new
+{
+	my ($class, $name, %args) = @_;
+	my $self = bless {
+		dir => "${PostgreSQL::Test::Utils::tmp_check}/cassandra_$name.$$",
+		port => two_free_ports(),
+	}, $class;
+
+	mkdir $self->{dir};
+	$self->configure($args{yaml});
+	push @own, $self;
+	$self->start;
+	return $self;
+}
+
+# clients' port and the node's own, one above
+sub two_free_ports
+{
+	while (1)
+	{
+		my $port = PostgreSQL::Test::Cluster::get_free_port();
+		return $port if PostgreSQL::Test::Cluster::can_bind('127.0.0.1', $port + 1);
+	}
+}
+
+sub address { return "127.0.0.1:$_[0]->{port}"; }
+
+# lines of the configuration, from the next start on
+sub configure
+{
+	my ($self, $yaml) = @_;
+
+	append_to_file("$self->{dir}/extra.yaml", "$yaml\n") if defined $yaml;
+	return;
+}
+
+sub control
+{
+	my ($self, $verb, @args) = @_;
+
+	system("$ENV{USERSTREAM_SRC}/test/servers/cassandra", $verb, $self->{dir}, @args) == 0
+	  or croak "cassandra $verb failed";
+	return;
+}
+
+sub start { my $self = shift; return $self->control('start', $self->{port}); }
+sub stop { return shift->control('stop'); }
+sub kill { return shift->control('kill'); }
+sub pause { return shift->control('pause'); }
+sub continue { return shift->control('continue'); }
+
+# Runs the reader; more options of it before the statements, as an array.
+# Returns its output, its errors and its exit code.
+sub cql
+{
+	my ($self, @arguments) = @_;
+	my @options = ref $arguments[0] ? @{ shift @arguments } : ();
+	my ($out, $errors) = ('', '');
+
+	IPC::Run::run([ 'cql', @options, $self->address, @arguments ],
+		'<', \undef, '>', \$out, '2>', \$errors);
+	my $code = $? >> 8;
+
+	chomp $out;
+	return ($out, $errors, $code);
+}
+
+END
+{
+	my $exit = $?;
+
+	foreach my $cassandra (@own)
+	{
+		system("$ENV{USERSTREAM_SRC}/test/servers/cassandra", 'kill', $cassandra->{dir});
+	}
+	$? = $exit;
+}
+
+1;
