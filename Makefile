@@ -170,6 +170,8 @@ TEST_KAFKA_PORT ?= 20092
 TEST_PARTS ?= lint unit sql tap
 TESTS ?=
 JOBS ?= $(shell nproc)
+# live tests at a time: they wait more than they work, but each has servers
+TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
 
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
@@ -186,7 +188,8 @@ help:
 	@echo "                  DEMO_PG_PORT=$(DEMO_PG_PORT) DEMO_KAFKA_PORT=$(DEMO_KAFKA_PORT) (and the next one)"
 	@echo "make demo-stop    end what demo started"
 	@echo "make test         all tests, or some: TEST_PARTS='$(TEST_PARTS)' TESTS='test/t/x.pl ...'"
-	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried"
+	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried,"
+	@echo "                  TEST_JOBS=$(TEST_JOBS) so many live tests run at a time"
 	@echo "make soak         a million messages through random faults; SOAK_* variables: test/README.md"
 	@echo "make bench        the measurements; BENCH_* variables: test/bench/README.md"
 	@echo "make lint         formatting and directions of includes"
@@ -253,7 +256,7 @@ $(CQL_TOOLS): $(STATE)/bin/%: test/servers/%.c test/servers/cql_client.c test/se
 run-tools: $(TOOLS) $(CQL_TOOLS)
 
 run-test: run-build
-	@exec test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_PARTS)" $(TESTS)
+	@exec test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_JOBS)" "$(TEST_PARTS)" $(TESTS)
 
 run-demo: run-build
 	@exec test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT) '$(API_URL)'

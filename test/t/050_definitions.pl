@@ -28,7 +28,7 @@ sub in_background
 	$run{handle} = start(
 		[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose',
 			'-d', $node->connstr('postgres'), '-c', $sql ],
-		'<', \'', '>', \$run{out}, '2>', \$run{err}, timeout(60));
+		'<', \'', '>', \$run{out}, '2>', \$run{err}, timeout(120));
 	return \%run;
 }
 
@@ -38,7 +38,7 @@ sub hold
 	my %run = (in => "SELECT pg_advisory_lock(1);\n\\echo held\n", out => '');
 
 	$run{handle} = start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ],
-		'<', \$run{in}, '>', \$run{out}, timeout(60));
+		'<', \$run{in}, '>', \$run{out}, timeout(120));
 	pump $run{handle} until $run{out} =~ /held/;
 	return \%run;
 }

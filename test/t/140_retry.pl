@@ -105,7 +105,7 @@ is(letters_of('mixed'), "23502|63|0|189\n23503|60|60|60\n23514|60|60|120",
 # ---------------------------------------------------------------------------
 produce_mixed(3000, '"kind": "a", "place": 3, "qty": 1');
 ok(wait_until($node, 'postgres',
-		"SELECT sum(messages_read) FROM userstream.ledger WHERE stream = 'mixed'", 3783, 60), 'read again');
+		"SELECT sum(messages_read) FROM userstream.ledger WHERE stream = 'mixed'", 3783), 'read again');
 sql('INSERT INTO places VALUES (3); ALTER TABLE mixed ALTER qty DROP NOT NULL');
 
 # the first keeps its transaction open until it may go, the second meets its locks
@@ -115,7 +115,7 @@ my $named = q{SELECT userstream.retry_dead_letters('mixed', array_agg(id)) FROM 
 	WHERE stream = 'mixed' AND retried_at IS NULL};
 my $holder = session('BEGIN', $retry,
 	q{DO 'BEGIN WHILE NOT EXISTS (SELECT FROM go) LOOP PERFORM pg_sleep(0.02); END LOOP; END'}, 'COMMIT');
-ok(wait_until($node, 'postgres', waiting('PgSleep'), 1, 60), 'one session has retried and did not commit');
+ok(wait_until($node, 'postgres', waiting('PgSleep'), 1), 'one session has retried and did not commit');
 my @others = map { session($_) } $retry, $named;
 ok(wait_until($node, 'postgres', waiting('Lock'), 2), 'two others wait for it');
 sql('INSERT INTO go DEFAULT VALUES');

@@ -61,7 +61,7 @@ sub committed_is
 	my ($name, $what) = @_;
 	my $ends = $kafka->end_offsets($delivery{$name}->{topic});
 	my $expected = join ',', map { "$_:$ends->{$_}" } sort { $a <=> $b } keys %$ends;
-	my $end = time + 60;
+	my $end = time + 120;
 	my $seen;
 
 	do

@@ -44,7 +44,7 @@ sub run_fails
 	my ($name, $path, $error, $what, %args) = @_;
 
 	make_feed($name, $path, %args);
-	my ($code, $err) = run_feed($node, 'postgres', $name, timeout => 60);
+	my ($code, $err) = run_feed($node, 'postgres', $name, timeout => 120);
 	is($code, 3, "$what: the call fails");
 	like(last_run($node, 'postgres', $name, "state || ' ' || records_produced || ' ' || error"),
 		qr/^failed 0 .*$error/s, "$what: $error");
@@ -56,7 +56,7 @@ sub run_succeeds
 	my ($name, $path, $expected, $what, %args) = @_;
 
 	make_feed($name, $path, %args);
-	my ($code, $err) = run_feed($node, 'postgres', $name, timeout => 60);
+	my ($code, $err) = run_feed($node, 'postgres', $name, timeout => 120);
 	is(last_run($node, 'postgres', $name,
 			"state || ' ' || records || ' ' || records_produced || ' ' || records_failed"),
 		"succeeded $expected", $what) or diag($err);

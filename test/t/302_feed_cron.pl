@@ -64,7 +64,7 @@ foreach my $mode (sort keys %nodes)
 	$node = $nodes{$mode};
 	ok( wait_until($node, 'postgres',
 			"SELECT count(DISTINCT j.jobname) FROM cron.job_run_details d JOIN cron.job j USING (jobid)
-			  WHERE d.status IN ('succeeded', 'failed')", 2, 100),
+			  WHERE d.status IN ('succeeded', 'failed')", 2, 150),
 		"$mode: pg_cron ran both feeds");
 	is( $node->safe_psql('postgres',
 			"SELECT DISTINCT status FROM cron.job_run_details d JOIN cron.job j USING (jobid)

@@ -107,7 +107,7 @@ sub create_server
 sub wait_until
 {
 	my ($node, $db, $query, $expected, $seconds) = @_;
-	my $end = time + ($seconds || $ENV{PG_TEST_TIMEOUT_DEFAULT} || 60);
+	my $end = time + ($seconds || $ENV{PG_TEST_TIMEOUT_DEFAULT} || 120);
 	my ($code, $out, $err);
 
 	$expected = 't' unless defined $expected;
