@@ -287,7 +287,7 @@ ROLLBACK;
 -- ---------------------------------------------------------------------------
 BEGIN;
 SELECT is(split_part(create_with('{"server": "''nowhere''"}'), ':', 1), '42704', 'the server must be there');
-CREATE SERVER web FOREIGN DATA WRAPPER userstream_http;
+CREATE SERVER web FOREIGN DATA WRAPPER userstream_http OPTIONS (url 'https://localhost/users');
 SELECT is(split_part(create_with('{"server": "''web''"}'), ':', 1), '42809', 'it must be a Kafka server');
 
 SELECT is(create_with('{"target": "4294967295"}'),

@@ -124,7 +124,7 @@ SELECT is(split_part(adopt_refusal('''hers'''), E'\n', 1), '42704: server "kafka
 SELECT is(split_part(adopt_refusal('''hers'''), E'\n', 2), 'Create it: CREATE SERVER kafka FOREIGN DATA WRAPPER userstream_kafka OPTIONS (...).',
 	'with what to do');
 ROLLBACK TO restored;
-CREATE SERVER web FOREIGN DATA WRAPPER userstream_http;
+CREATE SERVER web FOREIGN DATA WRAPPER userstream_http OPTIONS (url 'https://localhost/users');
 UPDATE userstream.stream SET server = 'web';
 SELECT is(split_part(adopt_refusal('''hers'''), ':', 1), '42809', 'it must be a Kafka server');
 ROLLBACK TO restored;

@@ -145,7 +145,7 @@ like(refusal('wrong_password', $secure), qr/ERROR:  08001: could not reach.*auth
 $kafka->configure(jaas($second));
 $kafka->stop;
 $kafka->start;
-ok(wait_until($node, 'postgres', state_and_error('secure', 'authentication failed'), 'waiting|t', 30),
+ok(wait_until($node, 'postgres', state_and_error('secure', 'authentication failed'), 'waiting|t'),
 	'password rotated: waits and says why');
 $plain->produce(100);
 $plain->is_delivered('postgres', 'plain', 'another stream beside it');
@@ -159,7 +159,7 @@ ok(wait_until($node, 'postgres', "SELECT state FROM userstream.stream_status WHE
 # each batch, and when idle every ten seconds: the message is there to be quick.
 $sql->(qq{ALTER USER MAPPING FOR CURRENT_USER SERVER secure OPTIONS (SET "sasl.password" '$wrong')});
 $secure->produce(1);
-ok(wait_until($node, 'postgres', state_and_error('secure', 'authentication failed'), 'waiting|t', 30),
+ok(wait_until($node, 'postgres', state_and_error('secure', 'authentication failed'), 'waiting|t'),
 	'mapping made wrong: waits and says why');
 $sql->(qq{ALTER USER MAPPING FOR CURRENT_USER SERVER secure OPTIONS (SET "sasl.password" '$second')});
 $secure->produce(100);
@@ -201,7 +201,7 @@ $elsewhere->is_delivered('postgres', 'elsewhere', 'TLS without a password, host 
 
 $sql->(qq{ALTER SERVER secure OPTIONS (SET "ssl.ca.location" '$dir/other_ca.pem')});
 $secure->produce(1);
-ok(wait_until($node, 'postgres', state_and_error('secure', 'certificate verify failed'), 'waiting|t', 30),
+ok(wait_until($node, 'postgres', state_and_error('secure', 'certificate verify failed'), 'waiting|t'),
 	'wrong CA under a running stream: waits and says why');
 $sql->(qq{ALTER SERVER secure OPTIONS (SET "ssl.ca.location" '$dir/ca.pem')});
 $secure->produce(100);

@@ -81,9 +81,9 @@ sub is_waiting
 	my ($name) = @_;
 	return wait_until($node, 'postgres',
 		"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%run_feed(''$name'')%'
-			AND pid <> pg_backend_pid() AND wait_event_type = 'Extension'", 1, 30)
+			AND pid <> pg_backend_pid() AND wait_event_type = 'Extension'", 1)
 	  && wait_until($node, 'postgres',
-		"SELECT state FROM userstream.feed_run WHERE feed = '$name' ORDER BY id DESC LIMIT 1", 'running', 30);
+		"SELECT state FROM userstream.feed_run WHERE feed = '$name' ORDER BY id DESC LIMIT 1", 'running');
 }
 
 sub values_of
@@ -250,7 +250,7 @@ run_fails('plain', "https://127.0.0.1:$port/", 'could not get a response', 'TLS 
 		exec('openssl', 's_server', '-accept', "127.0.0.1:$tls_port", '-cert', 'cert.pem', '-key', 'key.pem', '-WWW', '-quiet')
 		  or POSIX::_exit(1);
 	}
-	for (1 .. 100)
+	for (1 .. 600)
 	{
 		last if IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $tls_port);
 		Time::HiRes::usleep(100_000);

@@ -39,7 +39,7 @@ sub messages
 # one session, whose producer lives from run to run
 my $session = IPC::Run::start(
 	[ 'psql', '-X', '-q', '-A', '-t', '-d', $node->connstr('postgres') ], '<', \my $in, '>', \my $out, '2>', \my $said,
-	IPC::Run::timer(120));
+	IPC::Run::timeout(300));
 
 sub call
 {
