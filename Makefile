@@ -2,8 +2,8 @@
 #    builds, installs, tests and shows userstream
 #
 # "make" and "make install" are PGXS's own and need only PostgreSQL's server
-# headers and librdkafka.  pg_config in PATH (or PG_CONFIG=...) decides for
-# which PostgreSQL.  "make help" tells the rest.
+# headers, librdkafka and libcurl.  pg_config in PATH (or PG_CONFIG=...)
+# decides for which PostgreSQL.  "make help" tells the rest.
 
 .DEFAULT_GOAL := all
 

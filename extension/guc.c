@@ -87,7 +87,7 @@ us_guc_init(void)
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("userstream.run_retention",
-							"How long closed incidents are kept.",
+							"How long closed incidents and runs of feeds are kept.",
 							"0 keeps them until someone deletes them.",
 							&us_guc_run_retention_min,
 							30 * MINS_PER_DAY,

@@ -1,6 +1,6 @@
 -- What the tables and their columns hold.
 
-COMMENT ON SCHEMA userstream IS 'streams from Kafka topics into tables: definitions, positions, status, and the functions that change them';
+COMMENT ON SCHEMA userstream IS 'feeds into Kafka topics and streams from them into tables: definitions, positions, status, and the functions that change them';
 
 COMMENT ON SEQUENCE stream_id_seq IS 'gives stream.id; dumped, so that a restored database does not give a number twice';
 COMMENT ON SEQUENCE dead_letter_id_seq IS 'gives dead_letter.id; dumped, so that a restored database does not give a number twice';
