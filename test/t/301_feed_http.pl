@@ -19,7 +19,10 @@ my $marker = 'mArKeR-s3cr3t-9471';
 my $kafka = shared_kafka();
 my $api = FeedTest->api('main');
 my $other = FeedTest->api('other');
-my $node = userstream_node('main');
+my $slow_names = "${PostgreSQL::Test::Utils::tmp_check}/slow_names.so";
+run_log([ 'cc', '-D_GNU_SOURCE', '-shared', '-fPIC', '-o', $slow_names, "$ENV{USERSTREAM_SRC}/test/servers/slow_names.c", '-ldl' ])
+  or die 'could not build slow_names.so';
+my $node = do { local $ENV{LD_PRELOAD} = $slow_names; userstream_node('main') };
 my $topic = $kafka->new_topic('faults', 1);
 
 create_server($node, 'postgres', $kafka);
@@ -295,6 +298,23 @@ foreach my $kind (qw(silence after_header drip endless))
 	is($node->safe_psql('postgres',
 			"SELECT state, error FROM userstream.feed_run WHERE feed = 'cancel_$kind' AND state <> 'skipped' ORDER BY id DESC LIMIT 1"),
 		'cancelled|canceling statement due to user request', "$kind: and is written down");
+}
+# a name that is being looked up: the thread that does it is left behind
+make_feed('hanging', 'http://hang.invalid/');
+{
+	my $child = background("CALL userstream.run_feed('hanging')");
+
+	ok(is_waiting('hanging'), 'a run waits for a name');
+	$node->safe_psql('postgres',
+		"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%run_feed%' AND pid <> pg_backend_pid()");
+	waitpid $child, 0;
+	ok( wait_until($node, 'postgres',
+			"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%run_feed%' AND pid <> pg_backend_pid()", 0),
+		'a cancelled one ends, and its session too, while the name is still being looked up');
+	is(last_run($node, 'postgres', 'hanging', 'state'), 'cancelled', 'and is written down');
+	$node->safe_psql('postgres', "ALTER SERVER api_hanging OPTIONS (ADD timeout_ms '500')");
+	like((run_feed($node, 'postgres', 'hanging'))[1], qr/could not get a response of http:\S+: .*timed out/,
+		'timeout_ms counts for names too');
 }
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), 0, 'no lock is left');
 
