@@ -20,6 +20,7 @@
 #include "executor/spi.h"
 #include "extension/catalog.h"
 #include "extension/feed_run.h"
+#include "extension/guc.h"
 #include "extension/http_url.h"
 #include "extension/server_http.h"
 #include "extension/subtransaction.h"
@@ -427,7 +428,9 @@ run_locked(UsFeedRun *run)
 	{
 		/* as the run before has left it */
 		run->feed = find_feed(run->feed->name);
-		if (run->feed->next_allowed_at > GetCurrentTimestamp())
+		if (!us_guc_enabled)
+			skip_run(run, "userstream.enabled is off");
+		else if (run->feed->next_allowed_at > GetCurrentTimestamp())
 			skip_run(run, psprintf("the API asked not to be called before %s",
 								   timestamptz_to_str(run->feed->next_allowed_at)));
 		else

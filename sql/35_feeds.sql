@@ -83,7 +83,7 @@ COMMENT ON COLUMN feed_run.run_id IS 'number of the run, the same for all its at
 COMMENT ON COLUMN feed_run.feed IS 'name of the feed';
 COMMENT ON COLUMN feed_run.owner_oid IS 'pg_authid.oid of the feed''s owner at that time';
 COMMENT ON COLUMN feed_run.attempt IS 'number of the attempt within its run, from 1';
-COMMENT ON COLUMN feed_run.state IS 'running, succeeded, failed, skipped (another run was under way, or the API asked to wait), cancelled';
+COMMENT ON COLUMN feed_run.state IS 'running, succeeded, failed, skipped (another run was under way, the API asked to wait, or userstream.enabled is off), cancelled';
 COMMENT ON COLUMN feed_run.started_at IS 'time at which the attempt began';
 COMMENT ON COLUMN feed_run.finished_at IS 'time at which it ended; null: it runs';
 COMMENT ON COLUMN feed_run.http_status IS 'HTTP status of the last response; null: none came';

@@ -207,13 +207,21 @@ foreach my $statement ('CALL guarded()', 'BEGIN; CALL userstream.run_feed(\'odd\
 is($node->safe_psql('postgres', $runs), $so_far + 2, 'and not a row is written');
 
 # ---------------------------------------------------------------------------
-# a topic that is not there; old history
+# a topic that is not there; nothing shall run; old history
 # ---------------------------------------------------------------------------
 $node->safe_psql('postgres',
 	qq{SELECT userstream.create_feed('maker', 'api', 'kafka', 'made.$$', options => '{"create_topic": {"partitions": 3}}')});
 is(scalar keys %{ $kafka->end_offsets("made.$$") }, 3, 'create_topic makes it when the feed is defined');
 $kafka->delete_topic("made.$$");
 is_run('maker', 'succeeded 1 1/1/0/0', 'and when a run does not find it');
+
+# a clone of the server has pg_cron's jobs too
+$node->append_conf('postgresql.conf', 'userstream.enabled = off');
+$node->reload;
+ok(wait_until($node, 'postgres', 'SHOW userstream.enabled', 'off'), 'with userstream.enabled off');
+is_run('odd', 'skipped 0 0/0/0/0', 'a run is skipped');
+$node->append_conf('postgresql.conf', 'userstream.enabled = on');
+$node->reload;
 
 $node->safe_psql('postgres', "UPDATE userstream.feed_run SET started_at = now() - interval '31 days' WHERE feed = 'exact'");
 $node->append_conf('postgresql.conf', "userstream.run_retention = '29d'");
