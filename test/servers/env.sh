@@ -10,6 +10,7 @@
 #    USERSTREAM_KAFKA_LIBS  the jars of Kafka
 #    USERSTREAM_CASSANDRA_LIBS  the jars of Cassandra, if they were fetched
 #    PG_CONFIG              the system's, which knows where headers are
+#    LANG                   C.UTF-8
 # PATH also has the programs of STATE/bin: users, topic, produce, rights.
 
 userstream_env() {
@@ -30,6 +31,9 @@ userstream_env() {
 	TESTDATADIR=$USERSTREAM_WORK/tmp_check
 	TESTLOGDIR=$USERSTREAM_WORK/tmp_check/log
 	unset PGHOST PGPORT PGUSER PGDATABASE PGOPTIONS PGSERVICE PGPASSWORD
+	# what initdb makes must not depend on whoever calls: a bare system has no locale
+	unset LC_ALL LC_CTYPE LC_COLLATE LC_MESSAGES LC_NUMERIC LC_MONETARY LC_TIME LANGUAGE
+	LANG=C.UTF-8
 	export USERSTREAM_STATE USERSTREAM_WORK USERSTREAM_SRC USERSTREAM_KAFKA_LIBS \
-		USERSTREAM_CASSANDRA_LIBS PG_CONFIG PATH PERL5LIB PG_REGRESS TESTDIR TESTDATADIR TESTLOGDIR
+		USERSTREAM_CASSANDRA_LIBS PG_CONFIG PATH PERL5LIB PG_REGRESS TESTDIR TESTDATADIR TESTLOGDIR LANG
 }

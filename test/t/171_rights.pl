@@ -171,16 +171,18 @@ ok( wait_until($node, 'postgres',
 		  WHERE s.stream = 'leaves' GROUP BY state", 'stopped|1'),
 	'owner dropped: the stream has stopped');
 like(sql("SELECT last_error FROM userstream.stream_status WHERE stream = 'leaves'"),
-	qr/^owner "leaves" does not exist any more; .*userstream.drop_stream\('leaves'\)/, 'and says what is left to do');
+	qr/^owner "leaves" does not exist any more; userstream.alter_stream\('leaves', owner => \.\.\.\)/, 'and says what is left to do');
 sql("SELECT userstream.drop_stream('leaves')");
 is(sql("SELECT count(*) FROM userstream.incident WHERE stream = 'leaves' AND closed_at IS NULL"), 0,
 	'dropped, it is no incident any more');
 
-# the server of all of them
+# the server of all of them; the names in definitions follow at the supervisor's next turn
+ok(wait_until($node, 'postgres', "SELECT count(*) FROM userstream.stream WHERE server = 'broker'", @all + 2),
+	'the definitions have the name that the server has now');
 sql('DROP SERVER broker');
 ok( wait_until($node, 'postgres',
 		"SELECT count(*) FROM userstream.stream_status WHERE state = 'stopped'
-			AND last_error LIKE 'server \"kafka\" does not exist any more; %'", @all + 2),
+			AND last_error LIKE 'server \"broker\" does not exist any more; %'", @all + 2),
 	'DROP SERVER: all have stopped and say so');
 ok( wait_until($node, 'postgres',
 		"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'userstream stream'", 0),

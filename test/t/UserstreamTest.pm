@@ -23,7 +23,7 @@ use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time usleep);
+use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
   shared_kafka
@@ -101,13 +101,15 @@ sub create_server
 	return;
 }
 
-# Ask until the answer is the expected one ("t" unless given).  A server that
-# is being restarted is an answer like any other wrong one.  Returns whether it
-# came in time; the last answer is shown when it did not.
+# Ask until the answer is the expected one ("t" unless given), less and less
+# often, since each time takes a psql and a backend.  A server that is being
+# restarted is an answer like any other wrong one.  Returns whether it came in
+# time; the last answer is shown when it did not.
 sub wait_until
 {
 	my ($node, $db, $query, $expected, $seconds) = @_;
 	my $end = time + ($seconds || $ENV{PG_TEST_TIMEOUT_DEFAULT} || 120);
+	my $pause = 0.02;
 	my ($code, $out, $err);
 
 	$expected = 't' unless defined $expected;
@@ -116,7 +118,8 @@ sub wait_until
 		($code, $out, $err) = $node->psql($db, $query, on_error_die => 0, on_error_stop => 0);
 		return 1 if defined $code && $code == 0 && $out eq $expected;
 		last if time >= $end;
-		usleep(50_000);
+		sleep($pause);
+		$pause = 0.25 if ($pause *= 1.3) > 0.25;
 	}
 	diag("waited in vain for \"$expected\": $query");
 	diag("last answer: $out");
