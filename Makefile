@@ -90,12 +90,19 @@ OBJS = \
 	worker/map_plan.o \
 	worker/map_nested.o \
 	worker/map_part.o \
+	worker/map_key.o \
+	worker/key.o \
 	worker/map_rest.o \
 	worker/map_default.o \
 	worker/convert.o \
 	worker/sink_table.o \
 	worker/sink_direct.o \
-	worker/sink_query.o
+	worker/sink_query.o \
+	worker/sink_upsert.o \
+	worker/sink_expand.o \
+	worker/expand.o \
+	worker/expand_function.o \
+	worker/expand_split.o
 
 # the CQL client: linked by tests and tools only, until there are mirrors
 CQL_OBJS = \

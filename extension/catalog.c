@@ -24,6 +24,7 @@
 #include "storage/lmgr.h"
 #include "pgtime.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"
@@ -45,7 +46,10 @@ enum
 	COL_TARGET_OID,
 	COL_FORMAT,
 	COL_MODE,
+	COL_KEY,
 	COL_COLUMNS,
+	COL_TRANSFORM,
+	COL_TRANSFORM_OID,
 	COL_ON_ERROR,
 	COL_WORKERS,
 	COL_OPTIONS,
@@ -59,7 +63,7 @@ enum
 
 #define STREAM_QUERY \
 	"SELECT s.id, s.name, s.owner, s.owner_oid, s.server, s.server_oid," \
-	" s.topic, s.target, s.target_oid, s.format, s.mode, s.columns," \
+	" s.topic, s.target, s.target_oid, s.format, s.mode, s.key, s.columns, s.transform, s.transform_oid," \
 	" s.on_error, s.workers, s.options, s.timezone, s.paused, s.stop_reason," \
 	" s.home, s.config_version," \
 	" (SELECT count(*)::int FROM userstream.stream_position p" \
@@ -241,6 +245,26 @@ find_misfit(const UsStream *stream, const char *on_error, int workers)
 	return misfit;
 }
 
+int
+us_catalog_names(ArrayType *array, Oid type, char ***names)
+{
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+
+	if (type == NAMEOID)
+		deconstruct_array(array, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
+						  &values, &nulls, &count);
+	else
+		deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+	*names = palloc(sizeof(char *) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		(*names)[i] = nulls[i] ? pstrdup("") :
+			type == NAMEOID ? pstrdup(NameStr(*DatumGetName(values[i]))) :
+			TextDatumGetCString(values[i]);
+	return count;
+}
+
 /* everything is made in CurrentMemoryContext */
 static void
 read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
@@ -262,9 +286,16 @@ read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
 	stream->target_oid = DatumGetObjectId(notnull_column(tuple, desc, COL_TARGET_OID));
 	stream->format = text_column(tuple, desc, COL_FORMAT);
 	stream->mode = text_column(tuple, desc, COL_MODE);
+	stream->upsert = strcmp(stream->mode, "upsert") == 0;
+	value = SPI_getbinval(tuple, desc, COL_KEY, &isnull);
+	if (!isnull)
+		stream->nkey = us_catalog_names(DatumGetArrayTypeP(value), TEXTOID, &stream->key);
 	value = SPI_getbinval(tuple, desc, COL_COLUMNS, &isnull);
 	if (!isnull)
 		stream->columns = DatumGetJsonbPCopy(value);
+	stream->transform = text_column(tuple, desc, COL_TRANSFORM);
+	value = SPI_getbinval(tuple, desc, COL_TRANSFORM_OID, &isnull);
+	stream->transform_oid = isnull ? InvalidOid : DatumGetObjectId(value);
 	on_error = text_column(tuple, desc, COL_ON_ERROR);
 	stream->on_error = strcmp(on_error, "stop") == 0 ? US_ON_ERROR_STOP : US_ON_ERROR_DEAD_LETTER;
 	workers = DatumGetInt32(notnull_column(tuple, desc, COL_WORKERS));

@@ -12,6 +12,7 @@
 #define US_CATALOG_H
 
 #include "datatype/timestamp.h"
+#include "utils/array.h"
 #include "utils/jsonb.h"
 
 /* saved identity between us_elevate and us_restore */
@@ -64,7 +65,9 @@ typedef enum UsOffsetReset
 typedef enum UsTombstone
 {
 	US_TOMBSTONE_IGNORE,		/* counted as skipped */
-	US_TOMBSTONE_DEAD_LETTER
+	US_TOMBSTONE_DEAD_LETTER,
+	US_TOMBSTONE_DELETE,		/* mode upsert: its key's row goes */
+	US_TOMBSTONE_BY_MODE		/* not said: see us_stream_tombstone */
 } UsTombstone;
 
 /* options of a stream, all set */
@@ -76,6 +79,9 @@ typedef struct UsStreamOptions
 	UsOffsetReset on_offset_out_of_range;
 	int			max_dead_letters_per_minute;	/* -1 = no limit */
 	UsTombstone tombstone;
+	char	   *filter;			/* function's signature; NULL = none */
+	bool		explode;		/* a message may hold many documents */
+	bool		ignore_conflicts;	/* mode append: a row whose key is there already is skipped */
 	bool		refuse_unknown_fields;	/* a field that no column takes is an error */
 	bool		notify;			/* NOTIFY with each batch that wrote rows */
 } UsStreamOptions;
@@ -100,7 +106,12 @@ typedef struct UsStream
 	Oid			target_oid;
 	char	   *format;
 	char	   *mode;
+	bool		upsert;			/* mode is upsert */
+	char	  **key;			/* columns of the target's key ... */
+	int			nkey;			/* ... 0 = its primary key */
 	Jsonb	   *columns;
+	char	   *transform;		/* function's signature; NULL = none */
+	Oid			transform_oid;
 	UsOnError	on_error;
 	int			workers;		/* 1 .. US_MAX_WORKERS, whatever the row holds */
 	UsStreamOptions options;
@@ -114,6 +125,15 @@ typedef struct UsStream
 	int			partitions;		/* number of rows in stream_position */
 } UsStream;
 
+/* what becomes of a message without a value: as said, else ignored, or a removal in mode upsert */
+static inline UsTombstone
+us_stream_tombstone(const UsStream *stream)
+{
+	if (stream->options.tombstone != US_TOMBSTONE_BY_MODE)
+		return stream->options.tombstone;
+	return stream->upsert ? US_TOMBSTONE_DELETE : US_TOMBSTONE_IGNORE;
+}
+
 /*
  * us_extension_hold -- keep the extension from being dropped until the transaction ends
  *
@@ -124,6 +144,9 @@ typedef struct UsStream
  * Errors:  55P03 while someone drops it
  */
 extern bool us_extension_hold(void);
+
+/* elements of an array of name or text, palloc'd; a null is an empty name */
+extern int	us_catalog_names(ArrayType *array, Oid type, char ***names);
 
 /* every stream of this database, palloc'd; none when the extension is not there */
 extern UsStream *us_catalog_streams(int *count);

@@ -31,8 +31,8 @@ typedef enum OptionKind
 {
 	OPTION_NUMBER,				/* whole, with a unit when there are flags */
 	OPTION_WORD,				/* the field gets the word's place in the list */
-	OPTION_FLAG,				/* true or false; with a list: its second word means true */
-	OPTION_LATER				/* not built yet */
+	OPTION_TEXT,				/* as it is; an empty one is none */
+	OPTION_FLAG					/* true or false; with a list: its second word means true */
 } OptionKind;
 
 typedef struct OptionRule
@@ -48,7 +48,8 @@ typedef struct OptionRule
 } OptionRule;
 
 static const char *const reset_words[] = {"stop", "earliest", "latest", NULL};
-static const char *const tombstone_words[] = {"ignore", "dead_letter", NULL};
+static const char *const tombstone_words[] = {"ignore", "dead_letter", "delete", NULL};
+static const char *const conflict_words[] = {"error", "nothing", NULL};
 static const char *const unknown_field_words[] = {"ignore", "dead_letter", NULL};
 
 #define FIELD(name)		offsetof(UsStreamOptions, name)
@@ -65,13 +66,16 @@ static const OptionRule rules[] = {
 	"It can be stop, earliest or latest."},
 	{"max_dead_letters_per_minute", OPTION_NUMBER, FIELD(max_dead_letters_per_minute), 0, 0, INT_MAX, NULL,
 	"Give a number of messages, such as 100."},
-	{"filter", OPTION_LATER, 0, 0, 0, 0, NULL, NULL},
+	{"filter", OPTION_TEXT, FIELD(filter), 0, 0, 0, NULL,
+	"Give a function, such as \"is_wanted(jsonb)\"."},
 	{"tombstone", OPTION_WORD, FIELD(tombstone), 0, 0, 0, tombstone_words,
-	"It can be ignore or dead_letter."},
-	{"on_conflict", OPTION_LATER, 0, 0, 0, 0, NULL, NULL},
+	"It can be ignore, dead_letter or delete."},
+	{"on_conflict", OPTION_FLAG, FIELD(ignore_conflicts), 0, 0, 0, conflict_words,
+	"It can be error or nothing."},
 	{"unknown_fields", OPTION_FLAG, FIELD(refuse_unknown_fields), 0, 0, 0, unknown_field_words,
 	"It can be ignore or dead_letter."},
-	{"explode", OPTION_LATER, 0, 0, 0, 0, NULL, NULL},
+	{"explode", OPTION_FLAG, FIELD(explode), 0, 0, 0, NULL,
+	"Give true or false."},
 	{"notify", OPTION_FLAG, FIELD(notify), 0, 0, 0, NULL,
 	"Give true or false."},
 };
@@ -137,8 +141,6 @@ list_options(void)
 	initStringInfo(&list);
 	for (size_t i = 0; i < lengthof(rules); i++)
 	{
-		if (rules[i].kind == OPTION_LATER)
-			continue;
 		if (last != NULL)
 			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", last);
 		last = rules[i].name;
@@ -227,10 +229,8 @@ static void
 refuse_word(const OptionRule *rule, const char *text, OptionError *error)
 {
 	const char *nearest = us_nearest_word(text, rule->words);
-	bool		is_delete = rule->words == tombstone_words && strcmp(text, "delete") == 0;
 
-	refuse_value(rule, text,
-				 is_delete ? "In mode append no message removes a row." : NULL,
+	refuse_value(rule, text, NULL,
 				 nearest != NULL ? psprintf("Perhaps you meant \"%s\".", nearest) : rule->hint,
 				 error);
 }
@@ -249,13 +249,6 @@ take_option(const char *name, const JsonbValue *value, UsStreamOptions *result, 
 		refuse_unknown(name, error);
 		return;
 	}
-	if (rule->kind == OPTION_LATER)
-	{
-		refuse(error, ERRCODE_FEATURE_NOT_SUPPORTED,
-			   psprintf("option \"%s\" is not supported yet", name), NULL,
-			   psprintf("Leave it out; %s can be set.", list_options()));
-		return;
-	}
 	if (value->type == jbvNull)
 		return;
 	text = scalar_text(value);
@@ -271,6 +264,13 @@ take_option(const char *name, const JsonbValue *value, UsStreamOptions *result, 
 	place = rule->words != NULL ? find_word(rule, text) : 0;
 	if (rule->kind == OPTION_NUMBER)
 		take_number(rule, value, text, field, error);
+	else if (rule->kind == OPTION_TEXT)
+	{
+		if (value->type != jbvString || text[0] == '\0')
+			refuse_value(rule, text, "The value is not a text.", rule->hint, error);
+		else
+			*(char **) field = text;
+	}
 	else if (place < 0)
 		refuse_word(rule, text, error);
 	else if (rule->kind == OPTION_WORD)
@@ -295,6 +295,7 @@ take_options(Jsonb *options, UsStreamOptions *result, OptionError *error)
 	result->batch_bytes = DEFAULT_BATCH_BYTES;
 	result->metadata_refresh_s = DEFAULT_REFRESH_S;
 	result->max_dead_letters_per_minute = -1;
+	result->tombstone = US_TOMBSTONE_BY_MODE;
 	memset(error, 0, sizeof(*error));
 	if (options == NULL)
 		return;

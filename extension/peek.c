@@ -19,7 +19,6 @@
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "worker/map.h"
 #include "worker/source.h"
@@ -46,19 +45,6 @@ enum
 	ARG_FROM_TIME,
 	ARG_MAX_MESSAGES,
 	ARG_MAX_BYTES
-};
-
-/* columns of userstream.message */
-enum
-{
-	COL_TOPIC,
-	COL_PARTITION,
-	COL_OFFSET,
-	COL_MESSAGE_AT,
-	COL_KEY,
-	COL_VALUE,
-	COL_HEADERS,
-	NCOLUMNS
 };
 
 /* a message that may become a row of the result */
@@ -216,33 +202,6 @@ all_done(const Peek *peek)
 	return true;
 }
 
-static Datum
-bytes_or_null(const char *data, size_t len, bool *isnull)
-{
-	*isnull = data == NULL;
-	return data == NULL ? (Datum) 0 : PointerGetDatum(cstring_to_text_with_len(data, (int) len));
-}
-
-static HeapTuple
-make_tuple(TupleDesc descriptor, const UsMessage *message)
-{
-	Datum		values[NCOLUMNS];
-	bool		nulls[NCOLUMNS] = {false};
-	TimestampTz at = 0;
-	Jsonb	   *headers = us_message_headers(message);
-
-	values[COL_TOPIC] = CStringGetTextDatum(message->topic);
-	values[COL_PARTITION] = Int32GetDatum(message->partition);
-	values[COL_OFFSET] = Int64GetDatum(message->offset);
-	nulls[COL_MESSAGE_AT] = !us_message_time(message, &at);
-	values[COL_MESSAGE_AT] = TimestampTzGetDatum(at);
-	values[COL_KEY] = bytes_or_null(message->key, message->key_len, &nulls[COL_KEY]);
-	values[COL_VALUE] = bytes_or_null(message->value, message->value_len, &nulls[COL_VALUE]);
-	nulls[COL_HEADERS] = headers == NULL;
-	values[COL_HEADERS] = headers == NULL ? (Datum) 0 : JsonbPGetDatum(headers);
-	return heap_form_tuple(descriptor, values, nulls);
-}
-
 /* the newest first; the later offset is the newer one of two with the same time */
 static int
 compare_newest_first(const void *a, const void *b)
@@ -314,7 +273,7 @@ add_message(Peek *peek, const UsMessage *message)
 			repalloc_huge(peek->found, sizeof(Found) * peek->capacity);
 	}
 	found = &peek->found[peek->nfound++];
-	found->tuple = make_tuple(peek->descriptor, message);
+	found->tuple = us_message_tuple(message, peek->descriptor);
 	found->timestamp_ms = message->timestamp_ms;
 	found->offset = message->offset;
 	found->partition = message->partition;

@@ -31,6 +31,7 @@ typedef struct Resolved
 	Oid			owner;
 	Oid			server;
 	Oid			target;
+	Oid			transform;		/* InvalidOid = none */
 } Resolved;
 
 static void
@@ -90,6 +91,7 @@ resolve(const UsStream *stream)
 	us_stream_args_of(stream, &args);
 	args.target = resolved.target;
 	us_stream_check_target(&args, resolved.owner, true);
+	resolved.transform = args.transform_oid;
 	error_context_stack = callback.previous;
 	return resolved;
 }
@@ -99,19 +101,21 @@ static void
 store(const UsStream *stream, const Resolved *resolved)
 {
 	static const char *const texts[] = {
-		"UPDATE userstream.stream SET owner_oid = $3, server_oid = $4, target_oid = $5, home = $6"
+		"UPDATE userstream.stream SET owner_oid = $3, server_oid = $4, target_oid = $5, home = $6,"
+		" transform_oid = nullif($7, 0)"
 		" WHERE name = $1",
 		"UPDATE userstream.dead_letter SET owner_oid = $3, home = $6"
 		" WHERE stream = $1 AND owner = $2 AND home <> $6"
 	};
-	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, OIDOID, OIDOID, TEXTOID};
+	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, OIDOID, OIDOID, TEXTOID, OIDOID};
 	Datum		values[] = {
 		CStringGetTextDatum(stream->name),
 		CStringGetTextDatum(stream->owner),
 		ObjectIdGetDatum(resolved->owner),
 		ObjectIdGetDatum(resolved->server),
 		ObjectIdGetDatum(resolved->target),
-		CStringGetTextDatum(us_home())
+		CStringGetTextDatum(us_home()),
+		ObjectIdGetDatum(resolved->transform)
 	};
 	UsElevation saved = us_elevate();
 

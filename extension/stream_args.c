@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "extension/args.h"
 #include "extension/catalog.h"
 #include "extension/options.h"
@@ -14,6 +15,7 @@
 #include "extension/stream_args.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "worker/expand.h"
 
 /* positions in the signatures of create_stream and alter_stream */
 enum
@@ -45,16 +47,15 @@ typedef struct Words
 } Words;
 
 static const char *const no_words[] = {NULL};
-static const char *const formats_now[] = {"json", NULL};
-static const char *const formats_later[] = {"avro", "protobuf", "csv", "text", NULL};
-static const char *const modes_now[] = {"append", NULL};
-static const char *const modes_later[] = {"upsert", NULL};
+static const char *const formats_now[] = {"json", "text", "bytes", NULL};
+static const char *const formats_later[] = {"avro", "protobuf", "csv", NULL};
+static const char *const modes_now[] = {"append", "upsert", NULL};
 static const char *const on_errors_now[] = {"dead_letter", "stop", NULL};
 
 static const Words format_words = {"format", formats_now, formats_later,
-"The format of the messages can be json."};
-static const Words mode_words = {"mode", modes_now, modes_later,
-"The mode can be append."};
+"The format of the messages can be json, text or bytes."};
+static const Words mode_words = {"mode", modes_now, no_words,
+"The mode can be append or upsert."};
 static const Words on_error_words = {"on_error", on_errors_now, no_words,
 "A message that cannot be taken can become a dead_letter, or stop its partition."};
 
@@ -109,25 +110,6 @@ take_text(FunctionCallInfo fcinfo, int arg, char **value)
 		*value = text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
-static void
-refuse_later_arguments(FunctionCallInfo fcinfo, bool altering)
-{
-	if (!PG_ARGISNULL(ARG_KEY) &&
-		ArrayGetNItems(ARR_NDIM(PG_GETARG_ARRAYTYPE_P(ARG_KEY)),
-					   ARR_DIMS(PG_GETARG_ARRAYTYPE_P(ARG_KEY))) > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("argument \"key\" is not supported yet"),
-				 errhint("Leave it out: mode append needs no key.")));
-	/* a dash takes away what is not there */
-	if (!PG_ARGISNULL(ARG_TRANSFORM) &&
-		!(altering && strcmp(text_to_cstring(PG_GETARG_TEXT_PP(ARG_TRANSFORM)), "-") == 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("argument \"transform\" is not supported yet"),
-				 errhint("Leave it out: columns => ... says where each column takes its value from.")));
-}
-
 /* an empty object is the same as none */
 static Jsonb *
 columns_arg(FunctionCallInfo fcinfo)
@@ -170,20 +152,61 @@ take_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args)
 		args->target = PG_GETARG_OID(ARG_TARGET);
 	take_text(fcinfo, ARG_FORMAT, &args->format);
 	take_text(fcinfo, ARG_MODE, &args->mode);
+	if (!PG_ARGISNULL(ARG_KEY))
+		args->nkey = us_catalog_names(PG_GETARG_ARRAYTYPE_P(ARG_KEY), NAMEOID, &args->key);
 	if (!PG_ARGISNULL(ARG_COLUMNS))
 		args->columns = columns_arg(fcinfo);
+	take_text(fcinfo, ARG_TRANSFORM, &args->transform);
+	if (args->transform != NULL && strcmp(args->transform, "-") == 0)
+		args->transform = NULL;
 	take_text(fcinfo, ARG_ON_ERROR, &args->on_error);
 	if (!PG_ARGISNULL(ARG_WORKERS))
 		args->workers = PG_GETARG_INT32(ARG_WORKERS);
 }
 
+/* what a mode makes of the other arguments */
 static void
-check_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args, bool altering)
+check_mode(const UsStreamArgs *args)
+{
+	UsStreamOptions options;
+
+	us_parse_stream_options(args->options, &options);
+	if (strcmp(args->format, "json") != 0 && (options.explode || options.refuse_unknown_fields))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" has no meaning for format \"%s\"",
+						options.explode ? "explode" : "unknown_fields", args->format),
+				 errdetail("It is about the fields of JSON."),
+				 errhint("Leave the option out.")));
+	if (strcmp(args->mode, "upsert") == 0)
+	{
+		if (options.ignore_conflicts)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("option \"on_conflict\" can be \"nothing\" in mode append only"),
+					 errdetail("In mode upsert a message changes the row that has its key."),
+					 errhint("Leave the option out, or choose mode => 'append'.")));
+		return;
+	}
+	if (args->nkey > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("mode append takes no key"),
+				 errhint("Leave key out, or choose mode => 'upsert'.")));
+	if (options.tombstone == US_TOMBSTONE_DELETE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"tombstone\" can be \"delete\" in mode upsert only"),
+				 errdetail("In mode append no message removes a row."),
+				 errhint("Leave the option out, or choose mode => 'upsert'.")));
+}
+
+static void
+check_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args)
 {
 	us_args_check_topic(args->topic);
 	check_word(args->format, &format_words);
 	check_word(args->mode, &mode_words);
-	refuse_later_arguments(fcinfo, altering);
 	if (!PG_ARGISNULL(ARG_START_AT))
 		args->start = us_start_parse("start_at", text_to_cstring(PG_GETARG_TEXT_PP(ARG_START_AT)));
 	check_word(args->on_error, &on_error_words);
@@ -194,6 +217,10 @@ check_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args, bool altering)
 				 errhint("A stream can have 1 to %d workers.", US_MAX_WORKERS)));
 	if (!PG_ARGISNULL(ARG_OPTIONS))
 		args->options = options_arg(fcinfo, args->options);
+	/* a key goes with the mode that needed it */
+	if (PG_ARGISNULL(ARG_KEY) && strcmp(args->mode, "append") == 0)
+		args->nkey = 0;
+	check_mode(args);
 }
 
 void
@@ -214,7 +241,18 @@ us_stream_args_create(FunctionCallInfo fcinfo, UsStreamArgs *args)
 	args->workers = 1;
 	us_args_check_name("stream", args->name);
 	take_arguments(fcinfo, args);
-	check_arguments(fcinfo, args, false);
+	check_arguments(fcinfo, args);
+}
+
+/* under the name that the function has now */
+static char *
+current_signature(const UsStream *stream)
+{
+	char	   *signature = NULL;
+
+	if (us_stream_at_home(stream) && OidIsValid(stream->transform_oid))
+		signature = us_expand_signature(stream->transform_oid);
+	return signature != NULL ? signature : stream->transform;
 }
 
 void
@@ -229,6 +267,9 @@ us_stream_args_of(const UsStream *stream, UsStreamArgs *args)
 	args->target = stream->target_oid;
 	args->format = stream->format;
 	args->mode = stream->mode;
+	args->key = stream->key;
+	args->nkey = stream->nkey;
+	args->transform = current_signature(stream);
 	args->columns = stream->columns;
 	args->on_error = pstrdup(stream->on_error == US_ON_ERROR_STOP ? "stop" : "dead_letter");
 	args->workers = stream->workers;
@@ -240,7 +281,7 @@ us_stream_args_alter(FunctionCallInfo fcinfo, const UsStream *stream, UsStreamAr
 {
 	us_stream_args_of(stream, args);
 	take_arguments(fcinfo, args);
-	check_arguments(fcinfo, args, true);
+	check_arguments(fcinfo, args);
 }
 
 char *

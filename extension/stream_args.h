@@ -21,7 +21,11 @@ typedef struct UsStreamArgs
 	Oid			target;
 	char	   *format;
 	char	   *mode;
+	char	  **key;
+	int			nkey;			/* 0 = the target's primary key */
 	Jsonb	   *columns;		/* NULL = each column by its name */
+	char	   *transform;		/* NULL = none; qualified by us_stream_check_target ... */
+	Oid			transform_oid;	/* ... which sets this too */
 	UsStart    *start;			/* NULL = positions stay (alter_stream only) */
 	char	   *on_error;		/* dead_letter or stop */
 	int			workers;

@@ -18,12 +18,16 @@
 #include "extension/guc.h"
 #include "extension/shmem.h"
 #include "extension/stream_check.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "worker/expand.h"
 #include "worker/map.h"
 
 void
@@ -99,8 +103,82 @@ check_privileges(Relation target, const UsMap *map, Oid owner)
 						 us_qualified_name(relid), quote_identifier(role))));
 }
 
+/* the option under another value, everything else as it is */
+static Jsonb *
+set_option(Jsonb *options, const char *name, const char *value)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoChar(&text, '{');
+	escape_json(&text, name);
+	appendStringInfoChar(&text, ':');
+	escape_json(&text, value);
+	appendStringInfoChar(&text, '}');
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(options),
+											  DirectFunctionCall1(jsonb_in,
+																  CStringGetDatum(text.data))));
+}
+
+/* the names that are stored mean the same for every search path */
+static void
+check_functions(UsStreamArgs *args, Oid owner)
+{
+	UsStreamOptions options;
+
+	us_parse_stream_options(args->options, &options);
+	args->transform_oid = InvalidOid;
+	if (args->transform != NULL)
+	{
+		args->transform_oid = us_expand_check(args->transform, args->target, args->format, owner);
+		args->transform = us_expand_signature(args->transform_oid);
+		if (args->columns != NULL && us_expand_gives_rows(args->transform_oid))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("columns has no meaning where the transform returns rows"),
+					 errdetail("Function %s gives every column itself.", args->transform),
+					 errhint("Leave columns out, or let the function return jsonb.")));
+	}
+	if (options.filter != NULL)
+	{
+		Oid			filter = us_expand_check(options.filter, InvalidOid, args->format, owner);
+
+		args->options = set_option(args->options, "filter", us_expand_signature(filter));
+	}
+}
+
+/* what upsert needs beside INSERT: whether a message finds, changes and removes rows */
+static void
+check_upsert_privileges(Relation target, const UsMap *map, const UsKey *key, bool removes,
+						Oid owner)
+{
+	Oid			relid = RelationGetRelid(target);
+	const AttrNumber *attnums;
+	int			count = us_map_columns(map, &attnums);
+	const char *missing = NULL;
+
+	for (int i = 0; i < key->count; i++)
+		if (pg_class_aclcheck(relid, owner, ACL_SELECT) != ACLCHECK_OK &&
+			pg_attribute_aclcheck(relid, key->attnums[i], owner, ACL_SELECT) != ACLCHECK_OK)
+			missing = "SELECT";
+	for (int i = 0; i < count; i++)
+		if (pg_class_aclcheck(relid, owner, ACL_UPDATE) != ACLCHECK_OK &&
+			pg_attribute_aclcheck(relid, attnums[i], owner, ACL_UPDATE) != ACLCHECK_OK)
+			missing = "UPDATE";
+	if (removes && pg_class_aclcheck(relid, owner, ACL_DELETE) != ACLCHECK_OK)
+		missing = "DELETE";
+	if (missing != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for table %s", RelationGetRelationName(target)),
+				 errdetail("Mode upsert needs %s on it%s.", missing,
+						   strcmp(missing, "DELETE") == 0 ? ", unless option \"tombstone\" says otherwise" : ""),
+				 errhint("GRANT %s ON %s TO %s allows it.", missing, us_qualified_name(relid),
+						 quote_identifier(GetUserNameFromId(owner, false)))));
+}
+
 void
-us_stream_check_target(const UsStreamArgs *args, Oid owner, bool keep_lock)
+us_stream_check_target(UsStreamArgs *args, Oid owner, bool keep_lock)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "stream check",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -114,8 +192,21 @@ us_stream_check_target(const UsStreamArgs *args, Oid owner, bool keep_lock)
 	if (target == NULL)
 		elog(ERROR, "could not open relation with OID %u", args->target);
 
+	check_functions(args, owner);
 	map = us_map_compile(target, args->format, args->columns, context);
 	check_privileges(target, map, owner);
+	if (strcmp(args->mode, "upsert") == 0)
+	{
+		UsStreamOptions options;
+		UsKey	   *key = us_key_find(target, args->key, args->nkey);
+		bool		removes;
+
+		us_parse_stream_options(args->options, &options);
+		removes = options.tombstone == US_TOMBSTONE_BY_MODE ||
+			options.tombstone == US_TOMBSTONE_DELETE;
+		us_map_take_key(map, key, removes);
+		check_upsert_privileges(target, map, key, removes, owner);
+	}
 	relation_close(target, keep_lock ? NoLock : AccessShareLock);
 	MemoryContextDelete(context);
 }

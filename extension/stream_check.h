@@ -17,9 +17,11 @@ extern void us_stream_check_owner(Oid owner);
  * In:      args       target, format and columns of the definition
  *          keep_lock  makes the result hold until the transaction ends
  * Errors:  42P01, 42809 (us_check_target); 42703, 428C9, 22023 columns;
- *          42501 USAGE on the schema or INSERT (each with a hint)
+ *          42501 USAGE on the schema or INSERT; 42883, 42P13 filter and
+ *          transform (each with a hint)
+ * Out:     args       filter and transform by their full names
  */
-extern void us_stream_check_target(const UsStreamArgs *args, Oid owner, bool keep_lock);
+extern void us_stream_check_target(UsStreamArgs *args, Oid owner, bool keep_lock);
 
 /* a definition that nothing acts on is no error, but a surprise: WARNING */
 extern void us_stream_warn_idle(const char *name);

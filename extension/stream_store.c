@@ -19,18 +19,30 @@
 /* the columns that both statements write, as $1 and on */
 #define COLUMNS \
 	"owner, owner_oid, server, server_oid, topic, target, target_oid, format, mode," \
-	" columns, start_at, on_error, workers, options"
-#define VALUES_1_10	"$1, $2, $3, $4, $5, $6, $7, $8, $9, $10"
-#define VALUES_12_14	"$12, $13, coalesce(jsonb_strip_nulls($14), '{}')"
-#define NCOLUMNS	14
-#define NVALUES		17
-#define VALUE_COLUMNS	9		/* counted from 0 */
-#define VALUE_START_AT	10
-#define VALUE_OPTIONS	13
+	" key, columns, transform, transform_oid, start_at, on_error, workers, options"
+#define VALUES_1_13	"$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13"
+#define VALUES_15_17	"$15, $16, coalesce(jsonb_strip_nulls($17), '{}')"
+#define NCOLUMNS	17
+#define NVALUES		20
+#define VALUE_KEY		9		/* counted from 0 */
+#define VALUE_COLUMNS	10
+#define VALUE_TRANSFORM	11
+#define VALUE_START_AT	13
+#define VALUE_OPTIONS	16
 
 static const Oid value_types[NVALUES] = {TEXTOID, OIDOID, TEXTOID, OIDOID, TEXTOID, TEXTOID,
-	OIDOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, INT4OID, JSONBOID,
-TEXTOID, TEXTOID, TEXTOID};
+	OIDOID, TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID, TEXTOID, OIDOID, TEXTOID, TEXTOID,
+INT4OID, JSONBOID, TEXTOID, TEXTOID, TEXTOID};
+
+static Datum
+key_array(const UsStreamArgs *args)
+{
+	Datum	   *names = palloc(sizeof(Datum) * args->nkey);
+
+	for (int i = 0; i < args->nkey; i++)
+		names[i] = CStringGetTextDatum(args->key[i]);
+	return PointerGetDatum(construct_array(names, args->nkey, TEXTOID, -1, false, TYPALIGN_INT));
+}
 
 static void
 set_values(const UsStreamArgs *args, Oid server, Oid owner, const char *start_at,
@@ -48,16 +60,25 @@ set_values(const UsStreamArgs *args, Oid server, Oid owner, const char *start_at
 	values[6] = ObjectIdGetDatum(args->target);
 	values[7] = CStringGetTextDatum(args->format);
 	values[8] = CStringGetTextDatum(args->mode);
+	if (args->nkey > 0)
+		values[VALUE_KEY] = key_array(args);
+	else
+		nulls[VALUE_KEY] = 'n';
 	if (args->columns != NULL)
 		values[VALUE_COLUMNS] = JsonbPGetDatum(args->columns);
 	else
 		nulls[VALUE_COLUMNS] = 'n';
+	values[VALUE_TRANSFORM + 1] = ObjectIdGetDatum(args->transform_oid);
+	if (args->transform != NULL)
+		values[VALUE_TRANSFORM] = CStringGetTextDatum(args->transform);
+	else
+		nulls[VALUE_TRANSFORM] = nulls[VALUE_TRANSFORM + 1] = 'n';
 	if (start_at != NULL)
 		values[VALUE_START_AT] = CStringGetTextDatum(start_at);
 	else
 		nulls[VALUE_START_AT] = 'n';
-	values[11] = CStringGetTextDatum(args->on_error);
-	values[12] = Int32GetDatum(args->workers);
+	values[14] = CStringGetTextDatum(args->on_error);
+	values[15] = Int32GetDatum(args->workers);
 	if (args->options != NULL)
 		values[VALUE_OPTIONS] = JsonbPGetDatum(args->options);
 	else
@@ -127,7 +148,7 @@ insert_definition(const UsStreamArgs *args, Oid server, Oid owner, const char *s
 {
 	static const char *const text =
 		"INSERT INTO userstream.stream (" COLUMNS ", name, timezone, home)"
-		" VALUES (" VALUES_1_10 ", $11, " VALUES_12_14 ", $15, $16, $17)"
+		" VALUES (" VALUES_1_13 ", $14, " VALUES_15_17 ", $18, $19, $20)"
 		" ON CONFLICT (name) DO NOTHING RETURNING id";
 	Oid			types[NVALUES];
 	Datum		values[NVALUES];
@@ -170,8 +191,8 @@ us_stream_update(int64 stream, const UsStreamArgs *args, Oid server, Oid owner,
 {
 	static const char *const text =
 		"UPDATE userstream.stream SET (" COLUMNS ")"
-		" = ROW (" VALUES_1_10 ", coalesce($11, start_at), " VALUES_12_14 ")"
-		" WHERE id = $15";
+		" = ROW (" VALUES_1_13 ", coalesce($14, start_at), " VALUES_15_17 ")"
+		" WHERE id = $18";
 	Oid			types[NVALUES];
 	Datum		values[NVALUES];
 	char		nulls[NVALUES + 1];

@@ -20,6 +20,18 @@
 #define CHUNK_KEEP_BYTES	(1024 * 1024)	/* a larger one is given back at reset */
 #define KEEP_BYTES			(4 * 1024 * 1024)	/* all that is kept over a reset */
 
+/* nothing in it has a path */
+static UsDecodeResult
+decode_opaque(UsDecoder *decoder, const char *data, size_t len, UsValue *values)
+{
+	(void) data;
+	(void) len;
+
+	for (int i = 0; i < decoder->paths->nfields; i++)
+		values[i].kind = US_VALUE_ABSENT;
+	return US_DECODE_OK;
+}
+
 static const struct
 {
 	const char *name;
@@ -27,6 +39,8 @@ static const struct
 }			formats[] =
 {
 	{"json", us_decode_json},
+	{"text", decode_opaque},
+	{"bytes", decode_opaque},
 };
 
 UsDecoder *

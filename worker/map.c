@@ -95,7 +95,7 @@ static bool
 fast_default(UsMap *map, UsMapColumn *column, Datum *result, bool *isnull)
 {
 	*isnull = true;
-	if (column->origin == US_ORIGIN_DEFAULT && map->leave_unfed)
+	if (map->upserts || (column->origin == US_ORIGIN_DEFAULT && map->leave_unfed))
 		return true;
 	switch (column->def.state)
 	{
@@ -145,7 +145,7 @@ fast_column(UsMap *map, UsMapColumn *column, const UsMessage *message,
 bool
 us_map_same_text(const UsMap *map, const UsMessage *message)
 {
-	if (map->utf8)
+	if (map->utf8 || map->opaque)
 		return true;
 	for (size_t i = 0; i < message->value_len; i++)
 		if (IS_HIGHBIT_SET(message->value[i]) || message->value[i] == '\\')
@@ -173,7 +173,7 @@ column_is_safe(const UsMap *map, const UsMapColumn *column)
 		return column->safe;
 	if (kind == US_VALUE_NULL)
 		return !column->null_call;
-	if (column->origin == US_ORIGIN_DEFAULT && map->leave_unfed)
+	if (map->upserts || (column->origin == US_ORIGIN_DEFAULT && map->leave_unfed))
 		return true;
 	return column->def.state == US_DEFAULT_NONE ? !column->null_call :
 		column->def.state == US_DEFAULT_CONST || column->def.state == US_DEFAULT_HARMLESS;
@@ -241,9 +241,11 @@ us_map_fast(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 	bool	   *isnull = slot->tts_isnull;
 	UsDecodeResult result;
 
-	if (message->value == NULL)
+	if (message->value == NULL && !map->removes)
 		return US_MAP_SKIP;
 	us_map_begin_message(map);
+	if (message->value == NULL)
+		return us_map_key_is_safe(map) ? US_MAP_SLOW_SAFE : US_MAP_SLOW;
 	result = us_map_decode(map, message);
 	if (unlikely(result == US_DECODE_UNSURE || !us_map_same_text(map, message) ||
 				 (map->refuse_unknown && map->decoder->unknown)))

@@ -18,6 +18,7 @@
 #include "executor/tuptable.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
+#include "worker/key.h"
 #include "worker/source.h"
 
 typedef struct UsMap UsMap;
@@ -66,6 +67,23 @@ extern void us_map_leave_unfed(UsMap *map, bool leave);
 extern void us_map_refuse_unknown(UsMap *map, bool refuse);
 
 /*
+ * us_map_take_key -- map for upsert
+ *
+ * Columns that a message does not have are then left null, whatever their
+ * default: the row may be there already.
+ * In:      removes  a message without a value becomes the key of its row
+ * Errors:  42P10 a key column takes nothing from messages
+ */
+extern void us_map_take_key(UsMap *map, const UsKey *key, bool removes);
+
+/*
+ * us_map_note_present -- which columns the message mapped last has
+ *
+ * Out:     present  one for each of us_map_columns
+ */
+extern void us_map_note_present(const UsMap *map, bool *present);
+
+/*
  * us_map_begin_batch -- once before the messages of a batch
  *
  * Values are palloc'd in batch_context, which the caller resets after the
@@ -97,6 +115,12 @@ extern void us_map_slow(UsMap *map, const UsMessage *message, TupleTableSlot *sl
 
 /* name of the column whose value was being made when us_map_slow raised; NULL = none */
 extern const char *us_map_error_column(const UsMap *map);
+
+/* bytes of a message as text of the database's encoding, NUL-terminated; 22021, 22P05 */
+extern char *us_message_text(const char *data, size_t len);
+
+/* a message as userstream.message, whose descriptor is type; in CurrentMemoryContext */
+extern HeapTuple us_message_tuple(const UsMessage *message, TupleDesc type);
 
 /* headers as the jsonb array that design 3 describes: [{"key": k, "value": v}]; NULL = none */
 extern Jsonb *us_message_headers(const UsMessage *message);

@@ -117,10 +117,19 @@ struct UsMap
 	AttrNumber *attnums;		/* of those that messages give */
 	UsPathSet  *paths;
 	UsDecoder  *decoder;
-	UsValue    *values;			/* paths->nfields */
+	UsValue    *values;			/* paths->nfields, then nkeys */
+	bool		opaque;			/* the value is one whole, not JSON */
 	bool		utf8;			/* the database's encoding is that of messages */
 	bool		leave_unfed;	/* see us_map_leave_unfed */
 	bool		refuse_unknown; /* see us_map_refuse_unknown */
+	bool		upserts;		/* see us_map_take_key */
+	bool		removes;
+
+	/* upserts: where the key of a message without a value goes */
+	int			nkeys;
+	UsMapColumn *key_columns;	/* their fields follow those of paths in values */
+	UsPathSet  *key_paths;
+	UsDecoder  *key_decoder;
 
 	/* of the batch */
 	MemoryContext batch_context;
@@ -157,6 +166,14 @@ extern bool us_map_same_text(const UsMap *map, const UsMessage *message);
 /* one column by its shortcut; false: there is none for this value */
 extern bool us_map_column_fast(UsMap *map, UsMapColumn *column, const UsMessage *message,
 							   Datum *result, bool *isnull);
+
+/* worker/map_slow.c: one column, whatever it raises */
+extern void us_map_column_slow(UsMap *map, UsMapColumn *column, const UsMessage *message,
+							   Datum *result, bool *isnull);
+
+/* worker/map_key.c: the key columns of a message without a value, and whether PG_TRY is enough */
+extern void us_map_key_row(UsMap *map, const UsMessage *message, TupleTableSlot *slot);
+extern bool us_map_key_is_safe(const UsMap *map);
 
 /* worker/map_value.c */
 
@@ -226,9 +243,6 @@ extern Datum us_default_value(UsMap *map, UsMapColumn *column, bool *isnull);
 extern Datum us_default_harmless(UsMapColumn *column, bool *isnull);
 
 /* worker/map_part.c; results in CurrentMemoryContext */
-
-/* bytes of a message as text of the database's encoding, NUL-terminated; 22021, 22P05 */
-extern char *us_message_text(const char *data, size_t len);
 
 /*
  * us_part_text -- a part as text for an input function

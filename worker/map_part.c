@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "common/base64.h"
 #include "common/int.h"
@@ -194,4 +195,32 @@ us_part_text(UsMap *map, const UsMessage *message, UsPart part, bool bytes_form)
 			return JsonbToCString(NULL, &document->root, VARSIZE(document));
 	}
 	return NULL;
+}
+
+static Datum
+bytes_or_null(const char *data, size_t len, bool *isnull)
+{
+	*isnull = data == NULL;
+	return data == NULL ? (Datum) 0 : PointerGetDatum(cstring_to_text_with_len(data, (int) len));
+}
+
+HeapTuple
+us_message_tuple(const UsMessage *message, TupleDesc type)
+{
+	Datum		values[7];
+	bool		nulls[7] = {false};
+	TimestampTz at = 0;
+	Jsonb	   *headers = us_message_headers(message);
+
+	Assert(type->natts == lengthof(values));
+	values[0] = CStringGetTextDatum(message->topic);
+	values[1] = Int32GetDatum(message->partition);
+	values[2] = Int64GetDatum(message->offset);
+	nulls[3] = !us_message_time(message, &at);
+	values[3] = TimestampTzGetDatum(at);
+	values[4] = bytes_or_null(message->key, message->key_len, &nulls[4]);
+	values[5] = bytes_or_null(message->value, message->value_len, &nulls[5]);
+	nulls[6] = headers == NULL;
+	values[6] = headers == NULL ? (Datum) 0 : JsonbPGetDatum(headers);
+	return heap_form_tuple(type, values, nulls);
 }

@@ -196,6 +196,12 @@ plan_origin(UsMap *map, UsMapColumn *column, Form_pg_attribute attribute, Jsonb 
 		source = getKeyJsonValueFromContainer(&columns->root, name, (int) strlen(name), NULL);
 	if (attribute->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
 		column->origin = US_ORIGIN_DEFAULT;
+	else if (source == NULL && map->opaque)
+	{
+		/* without a word about columns, the only one takes it */
+		column->origin = columns != NULL ? US_ORIGIN_DEFAULT : US_ORIGIN_PART;
+		column->part = US_PART_VALUE;
+	}
 	else if (source == NULL)
 	{
 		char	   *step = to_message_encoding(name);
@@ -321,6 +327,42 @@ plan_columns(UsMap *map, Relation relation, Jsonb *columns)
 	}
 }
 
+/* where the value as a whole goes */
+static void
+check_opaque(const UsMap *map, const char *format)
+{
+	int			count = 0;
+
+	for (int i = 0; i < map->ncolumns; i++)
+	{
+		const UsMapColumn *column = &map->columns[i];
+		Form_pg_attribute attribute = TupleDescAttr(map->descriptor, column->index);
+		const char *name = NameStr(attribute->attname);
+
+		if (column->origin == US_ORIGIN_FIELD)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("column \"%s\" cannot take a field of a message", name),
+					 errdetail("Messages of format \"%s\" have no fields.", format),
+					 errhint("Give it a part of the message, such as \"@value\".")));
+		if (column->origin != US_ORIGIN_PART || column->part != US_PART_VALUE)
+			continue;
+		count++;
+		if (strcmp(format, "bytes") == 0 && !column->bytes_form)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" cannot take bytes", name),
+					 errdetail("It is of type %s.", format_type_be(attribute->atttypid)),
+					 errhint("Choose a column of type bytea, or format => 'text'.")));
+	}
+	if (count != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("one column must take the message of format \"%s\"", format),
+				 errdetail("%d columns do.", count),
+				 errhint("Name it in columns, such as {\"line\": \"@value\"}.")));
+}
+
 UsMap *
 us_map_compile(Relation relation, const char *format, Jsonb *columns, MemoryContext context)
 {
@@ -335,8 +377,11 @@ us_map_compile(Relation relation, const char *format, Jsonb *columns, MemoryCont
 										 ALLOCSET_DEFAULT_MAXSIZE);
 	map->descriptor = CreateTupleDescCopyConstr(RelationGetDescr(relation));
 	map->utf8 = GetDatabaseEncoding() == PG_UTF8;
+	map->opaque = strcmp(format, "json") != 0;
 	map->paths = us_path_set_create();
 	plan_columns(map, relation, columns);
+	if (map->opaque)
+		check_opaque(map, format);
 	map->decoder = us_decoder_create(format, map->paths);
 	if (map->decoder == NULL)
 		ereport(ERROR,

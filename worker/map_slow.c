@@ -112,9 +112,9 @@ is_left_out(const UsMap *map, const UsMapColumn *column)
 		 map->values[column->field].kind == US_VALUE_ABSENT);
 }
 
-static void
-slow_column(UsMap *map, UsMapColumn *column, const UsMessage *message,
-			Datum *result, bool *isnull)
+void
+us_map_column_slow(UsMap *map, UsMapColumn *column, const UsMessage *message,
+				   Datum *result, bool *isnull)
 {
 	MemoryContext old;
 	char	   *text = NULL;
@@ -163,7 +163,7 @@ us_map_slow(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 	int			first = left ? map->left_column : 0;
 	ErrorContextCallback callback;
 
-	if (message->value == NULL)
+	if (message->value == NULL && !map->removes)
 		elog(ERROR, "message without a value has no row");
 	us_map_begin_message(map);
 	map->message = message;
@@ -171,7 +171,12 @@ us_map_slow(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 	callback.arg = map;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	if (!left)
+	if (message->value == NULL)
+	{
+		us_map_key_row(map, message, slot);
+		first = map->ncolumns;
+	}
+	else if (!left)
 	{
 		decode_or_raise(map, message);
 		if (map->refuse_unknown && map->decoder->unknown)
@@ -183,8 +188,8 @@ us_map_slow(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 		UsMapColumn *column = &map->columns[i];
 
 		map->error_column = NameStr(TupleDescAttr(map->descriptor, column->index)->attname);
-		slow_column(map, column, message,
-					&slot->tts_values[column->index], &slot->tts_isnull[column->index]);
+		us_map_column_slow(map, column, message,
+						   &slot->tts_values[column->index], &slot->tts_isnull[column->index]);
 	}
 	map->error_column = NULL;
 	error_context_stack = callback.previous;

@@ -12,6 +12,7 @@
 #include "extension/server.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "worker/expand.h"
 #include "worker/rename.h"
 #include "worker/statement.h"
 
@@ -23,22 +24,25 @@ name_now(const char *now, const char *kept)
 }
 
 static void
-write_names(const UsStream *stream, const char *owner, const char *server, const char *target)
+write_names(const UsStream *stream, const char *owner, const char *server, const char *target,
+			const char *transform)
 {
 	static UsStatement statement = {
-		.text = "UPDATE userstream.stream SET owner = $2, server = $3, target = $4"
+		.text = "UPDATE userstream.stream SET owner = $2, server = $3, target = $4,"
+		" transform = $5"
 		" WHERE id = (SELECT id FROM userstream.stream WHERE id = $1 FOR UPDATE SKIP LOCKED)",
-		.nargs = 4,
-		.types = {INT8OID, TEXTOID, TEXTOID, TEXTOID}
+		.nargs = 5,
+		.types = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 	};
 	Datum		values[] = {
 		Int64GetDatum(stream->id),
 		CStringGetTextDatum(owner),
 		CStringGetTextDatum(server),
-		CStringGetTextDatum(target)
+		CStringGetTextDatum(target),
+		transform != NULL ? CStringGetTextDatum(transform) : (Datum) 0
 	};
 
-	(void) us_statement_run(&statement, values, NULL);
+	(void) us_statement_run(&statement, values, transform != NULL ? NULL : "    n");
 }
 
 /* adopt finds the dead letters of a stream by the owner's name */
@@ -72,16 +76,20 @@ us_rename_follow(const UsStream *streams, int count)
 		const char *owner;
 		const char *server;
 		const char *target;
+		const char *transform = stream->transform;
 
 		if (!us_stream_at_home(stream))
 			continue;
 		owner = name_now(GetUserNameFromId(stream->owner_oid, true), stream->owner);
 		server = name_now(us_server_display_name(stream->server_oid), stream->server);
 		target = name_now(us_qualified_name(stream->target_oid), stream->target);
+		if (transform != NULL)
+			transform = name_now(us_expand_signature(stream->transform_oid), transform);
 		if (strcmp(owner, stream->owner) != 0)
 			write_owner_of_letters(stream, owner);
 		if (strcmp(owner, stream->owner) != 0 || strcmp(server, stream->server) != 0 ||
-			strcmp(target, stream->target) != 0)
-			write_names(stream, owner, server, target);
+			strcmp(target, stream->target) != 0 ||
+			(transform != NULL && strcmp(transform, stream->transform) != 0))
+			write_names(stream, owner, server, target, transform);
 	}
 }

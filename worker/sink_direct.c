@@ -69,7 +69,7 @@ check_constraints(UsSink *sink, ResultRelInfo *result, EState *estate,
 	for (int i = from; i < to; i++)
 	{
 		sink->failed_row = i;
-		ExecConstraints(result, sink->slots[order[i]], estate);
+		ExecConstraints(result, sink->rows[order[i]].slot, estate);
 		ResetPerTupleExprContext(estate);
 	}
 }
@@ -84,7 +84,7 @@ insert_index_entries(UsSink *sink, ResultRelInfo *result, EState *estate,
 	for (int i = from; i < to; i++)
 	{
 		sink->failed_row = i;
-		list_free(us_insert_index_tuples(result, sink->slots[order[i]], estate));
+		list_free(us_insert_index_tuples(result, sink->rows[order[i]].slot, estate));
 		ResetPerTupleExprContext(estate);
 	}
 }
@@ -104,7 +104,7 @@ us_sink_direct_write(UsSink *sink, const int *order, int from, int to)
 
 	for (int i = from; i < to; i++)
 	{
-		TupleTableSlot *slot = sink->slots[order[i]];
+		TupleTableSlot *slot = sink->rows[order[i]].slot;
 
 		chunk[i - from] = slot;
 		slot->tts_tableOid = RelationGetRelid(sink->relation);

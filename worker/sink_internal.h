@@ -8,7 +8,26 @@
 
 #include "executor/spi.h"
 #include "nodes/execnodes.h"
+#include "worker/expand.h"
 #include "worker/sink_table.h"
+
+typedef struct UsUpsert UsUpsert;	/* worker/sink_upsert.c */
+
+/* a row on its way in */
+typedef struct UsSinkRow
+{
+	TupleTableSlot *slot;
+	bool	   *present;		/* upsert: which columns its message has */
+	bool		removes;		/* upsert: only the key is there, the row has to go */
+} UsSinkRow;
+
+/* where an error of expanding messages comes from */
+typedef enum UsSinkStage
+{
+	US_STAGE_EXPAND,			/* us_expand_failed_at knows the message */
+	US_STAGE_MAP,				/* failed_row has its row */
+	US_STAGE_WRITE
+} UsSinkStage;
 
 struct UsSink
 {
@@ -24,9 +43,13 @@ struct UsSink
 	uint32	   *domains;		/* of its columns: hashes as callbacks of TYPEOID get them */
 	UsMap	   *map;
 	TupleDesc	descriptor;		/* of the slots */
-	TupleTableSlot **slots;		/* US_SINK_WINDOW of them, made when first used */
+	UsSinkRow  *rows;			/* made when first used */
+	int			nrows;
 	bool		direct;
 	bool		may_suppress;	/* the table can drop rows without an error */
+	UsExpand   *expand;			/* messages that give any number of rows; else NULL */
+	MemoryContext expand_context;	/* reset for each chunk of messages */
+	UsUpsert   *upsert;			/* mode upsert; else NULL */
 	SPIPlanPtr	insert_plan;	/* query path; saved, freed by hand */
 	TupleDesc	query_descriptor;	/* query path: the columns of the ephemeral relation */
 	AttrNumber *query_attnums;	/* query path: where they come from */
@@ -38,6 +61,10 @@ struct UsSink
 	/* of one batch */
 	Relation	relation;		/* NULL between batches */
 	int			failed_row;
+
+	/* of a chunk of messages that expand */
+	UsSinkStage stage;
+	int		   *owners;			/* by row: place of its message */
 };
 
 /* worker/sink_direct.c: whether a relation can be written without the executor's help */
@@ -47,6 +74,27 @@ extern uint64 us_sink_direct_write(UsSink *sink, const int *order, int from, int
 /* worker/sink_query.c */
 extern bool us_sink_query_may_suppress(Relation relation);
 extern void us_sink_query_prepare(UsSink *sink);
+
+/* the ephemeral relation of some columns, under the target's names; in CurrentMemoryContext */
+#define US_ROWS_NAME	"us_rows"
+extern TupleDesc us_sink_query_descriptor(const UsSink *sink, const AttrNumber *attnums, int count);
+
+/* a saved plan that reads it, a row for it, and a run over so many rows; need SPI_connect */
+extern SPIPlanPtr us_sink_query_plan(TupleDesc descriptor, const char *text);
+extern void us_sink_query_put(Tuplestorestate *store, TupleDesc descriptor,
+							  const AttrNumber *attnums, Datum *values, bool *isnull);
+extern uint64 us_sink_query_run(SPIPlanPtr plan, TupleDesc descriptor,
+								Tuplestorestate *store, int count);
+
+/* worker/sink_expand.c */
+extern void us_sink_expand_prepare(UsSink *sink);
+extern int	us_sink_failed_message(const UsSink *sink);
+
+/* worker/sink_upsert.c; forget frees what memory contexts do not */
+extern void us_sink_upsert_prepare(UsSink *sink);
+extern void us_sink_upsert_forget(UsUpsert *upsert);
+extern uint64 us_sink_upsert_write(UsSink *sink, const int *order, int from, int to);
+
 extern uint64 us_sink_query_write(UsSink *sink, const int *order, int from, int to);
 
 #endif							/* US_SINK_INTERNAL_H */

@@ -22,7 +22,15 @@
 #include "utils/tuplestore.h"
 #include "worker/sink_internal.h"
 
-#define ROWS_NAME	"us_rows"	/* the ephemeral relation */
+TupleDesc
+us_sink_query_descriptor(const UsSink *sink, const AttrNumber *attnums, int count)
+{
+	TupleDesc	descriptor = CreateTemplateTupleDesc(count);
+
+	for (int i = 0; i < count; i++)
+		TupleDescCopyEntry(descriptor, i + 1, sink->descriptor, attnums[i]);
+	return descriptor;
+}
 
 /*
  * The ephemeral relation has the columns that messages give, under the
@@ -35,13 +43,9 @@ make_query_descriptor(UsSink *sink)
 	int			count = us_map_columns(sink->map, &attnums);
 	MemoryContext old = MemoryContextSwitchTo(sink->plan_context);
 
-	sink->query_descriptor = CreateTemplateTupleDesc(count);
+	sink->query_descriptor = us_sink_query_descriptor(sink, attnums, count);
 	sink->query_attnums = palloc(sizeof(AttrNumber) * Max(count, 1));
-	for (int i = 0; i < count; i++)
-	{
-		TupleDescCopyEntry(sink->query_descriptor, i + 1, sink->descriptor, attnums[i]);
-		sink->query_attnums[i] = attnums[i];
-	}
+	memcpy(sink->query_attnums, attnums, sizeof(AttrNumber) * count);
 	MemoryContextSwitchTo(old);
 }
 
@@ -49,8 +53,6 @@ static char *
 make_insert(const UsSink *sink)
 {
 	TupleDesc	desc = sink->query_descriptor;
-	const char *schema;
-	const char *target;
 	StringInfoData columns;
 	StringInfoData text;
 
@@ -59,22 +61,22 @@ make_insert(const UsSink *sink)
 		appendStringInfo(&columns, "%s%s", i > 0 ? ", " : "",
 						 quote_identifier(NameStr(TupleDescAttr(desc, i)->attname)));
 
-	schema = get_namespace_name(RelationGetNamespace(sink->relation));
-	target = quote_qualified_identifier(schema, RelationGetRelationName(sink->relation));
 	initStringInfo(&text);
-	appendStringInfo(&text, "INSERT INTO %s (%s) SELECT %s FROM " ROWS_NAME,
-					 target, columns.data, columns.data);
+	appendStringInfo(&text, "INSERT INTO %s (%s) SELECT %s FROM " US_ROWS_NAME,
+					 sink->name, columns.data, columns.data);
+	if (sink->stream->options.ignore_conflicts)
+		appendStringInfoString(&text, " ON CONFLICT DO NOTHING");
 	return text.data;
 }
 
 static void
-register_rows(const UsSink *sink, Tuplestorestate *store, int count)
+register_rows(TupleDesc descriptor, Tuplestorestate *store, int count)
 {
 	EphemeralNamedRelation enr = palloc0(sizeof(EphemeralNamedRelationData));
 
-	enr->md.name = ROWS_NAME;
+	enr->md.name = US_ROWS_NAME;
 	enr->md.reliddesc = InvalidOid;
-	enr->md.tupdesc = sink->query_descriptor;
+	enr->md.tupdesc = descriptor;
 	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
 	enr->md.enrtuples = count;
 	enr->reldata = store;
@@ -91,6 +93,27 @@ us_sink_query_may_suppress(Relation relation)
 		(relation->trigdesc != NULL && relation->trigdesc->trig_insert_before_row);
 }
 
+/* one at a time: a function that is called once must be able to prepare another */
+static void
+unregister_rows(void)
+{
+	(void) SPI_unregister_relation(US_ROWS_NAME);
+}
+
+SPIPlanPtr
+us_sink_query_plan(TupleDesc descriptor, const char *text)
+{
+	SPIPlanPtr	plan;
+
+	register_rows(descriptor, NULL, 0);
+	plan = SPI_prepare(text, 0, NULL);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", text, SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	unregister_rows();
+	return plan;
+}
+
 /*
  * Prepared at compile time, so that what is wrong with the statement itself
  * (a privilege, a column) shows before any row is touched.
@@ -98,8 +121,6 @@ us_sink_query_may_suppress(Relation relation)
 void
 us_sink_query_prepare(UsSink *sink)
 {
-	SPIPlanPtr	plan;
-
 	make_query_descriptor(sink);
 	if (sink->query_descriptor->natts == 0)
 		ereport(ERROR,
@@ -107,37 +128,36 @@ us_sink_query_prepare(UsSink *sink)
 				 errmsg("no column of the target takes anything from messages")));
 
 	SPI_connect();
-	register_rows(sink, NULL, 0);
-	plan = SPI_prepare(make_insert(sink), 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "could not prepare the insert: %s", SPI_result_code_string(SPI_result));
-	SPI_keepplan(plan);
-	sink->insert_plan = plan;
+	sink->insert_plan = us_sink_query_plan(sink->query_descriptor, make_insert(sink));
 	SPI_finish();
 }
 
-static Tuplestorestate *
-fill_store(const UsSink *sink, const int *order, int from, int to)
+void
+us_sink_query_put(Tuplestorestate *store, TupleDesc descriptor, const AttrNumber *attnums,
+				  Datum *values, bool *isnull)
 {
-	TupleDesc	desc = sink->query_descriptor;
-	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
-	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
-	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+	Datum		row_values[MaxHeapAttributeNumber];
+	bool		row_isnull[MaxHeapAttributeNumber];
 
-	for (int i = from; i < to; i++)
+	for (int i = 0; i < descriptor->natts; i++)
 	{
-		const TupleTableSlot *slot = sink->slots[order[i]];
-
-		for (int column = 0; column < desc->natts; column++)
-		{
-			int			source = sink->query_attnums[column] - 1;
-
-			values[column] = slot->tts_values[source];
-			nulls[column] = slot->tts_isnull[source];
-		}
-		tuplestore_putvalues(store, desc, values, nulls);
+		row_values[i] = values[attnums[i] - 1];
+		row_isnull[i] = isnull[attnums[i] - 1];
 	}
-	return store;
+	tuplestore_putvalues(store, descriptor, row_values, row_isnull);
+}
+
+uint64
+us_sink_query_run(SPIPlanPtr plan, TupleDesc descriptor, Tuplestorestate *store, int count)
+{
+	int			result;
+
+	register_rows(descriptor, store, count);
+	result = SPI_execute_plan(plan, NULL, NULL, false, 0);
+	if (result < 0)
+		elog(ERROR, "could not write rows: %s", SPI_result_code_string(result));
+	unregister_rows();
+	return SPI_processed;
 }
 
 uint64
@@ -145,17 +165,17 @@ us_sink_query_write(UsSink *sink, const int *order, int from, int to)
 {
 	Tuplestorestate *store;
 	uint64		written;
-	int			result;
 
 	SPI_connect();
-	store = fill_store(sink, order, from, to);
-	register_rows(sink, store, to - from);
+	store = tuplestore_begin_heap(false, false, work_mem);
+	for (int i = from; i < to; i++)
+	{
+		TupleTableSlot *slot = sink->rows[order[i]].slot;
 
-	result = SPI_execute_plan(sink->insert_plan, NULL, NULL, false, 0);
-	if (result < 0)
-		elog(ERROR, "could not run the insert: %s", SPI_result_code_string(result));
-	written = SPI_processed;
-
+		us_sink_query_put(store, sink->query_descriptor, sink->query_attnums,
+						  slot->tts_values, slot->tts_isnull);
+	}
+	written = us_sink_query_run(sink->insert_plan, sink->query_descriptor, store, to - from);
 	tuplestore_end(store);
 	SPI_finish();
 

@@ -48,6 +48,12 @@ forget_insert_plan(UsSink *sink)
 	if (sink->insert_plan != NULL)
 		SPI_freeplan(sink->insert_plan);
 	sink->insert_plan = NULL;
+	if (sink->upsert != NULL)
+		us_sink_upsert_forget(sink->upsert);
+	sink->upsert = NULL;
+	if (sink->expand != NULL)
+		us_expand_forget(sink->expand);
+	sink->expand = NULL;
 }
 
 /* the memory it lives in goes away */
@@ -159,7 +165,8 @@ compile(UsSink *sink)
 
 	forget_insert_plan(sink);
 	sink->map = NULL;
-	sink->slots = NULL;
+	sink->rows = NULL;
+	sink->nrows = 0;
 	sink->name = NULL;
 	sink->ndomains = 0;
 	sink->compiled = 0;
@@ -170,20 +177,25 @@ compile(UsSink *sink)
 							   sink->plan_context);
 	us_map_refuse_unknown(sink->map, sink->stream->options.refuse_unknown_fields);
 	sink->descriptor = us_map_descriptor(sink->map);
-	sink->direct = us_sink_direct_possible(sink->relation);
-	sink->may_suppress = !sink->direct && us_sink_query_may_suppress(sink->relation);
+	sink->direct = !sink->stream->upsert && !sink->stream->options.ignore_conflicts &&
+		us_sink_direct_possible(sink->relation);
+	sink->may_suppress = !sink->direct && !sink->stream->upsert &&
+		(sink->stream->options.ignore_conflicts || us_sink_query_may_suppress(sink->relation));
 
 	old = MemoryContextSwitchTo(sink->plan_context);
-	sink->slots = palloc0(sizeof(TupleTableSlot *) * US_SINK_WINDOW);
 	sink->name = us_qualified_name(sink->target);
 	collect_domains(sink);
 	MemoryContextSwitchTo(old);
 
-	if (!sink->direct)
+	if (sink->stream->upsert)
+		us_sink_upsert_prepare(sink);
+	else if (!sink->direct)
 	{
 		us_map_leave_unfed(sink->map, true);
 		us_sink_query_prepare(sink);
 	}
+
+	us_sink_expand_prepare(sink);
 
 	/* an invalidation that came meanwhile has counted further */
 	sink->compiled = changes;
@@ -201,7 +213,8 @@ us_sink_begin(UsSink *sink)
 				 errmsg("target table does not exist any more"),
 				 errhint("Name another target with userstream.alter_stream.")));
 
-	if (sink->compiled != sink->changes || us_sink_was_renamed(sink))
+	if (sink->compiled != sink->changes || us_sink_was_renamed(sink) ||
+		(sink->expand != NULL && us_expand_is_stale(sink->expand)))
 		compile(sink);
 
 	check_privilege(sink);
@@ -221,24 +234,64 @@ us_sink_map(UsSink *sink)
 	return sink->map;
 }
 
+/* mostly a window of rows is enough; what messages explode into may be more */
+static void
+make_room(UsSink *sink, int i)
+{
+	int			nrows = sink->nrows == 0 ? US_SINK_WINDOW : sink->nrows * 2;
+
+	nrows = Max(nrows, i + 1);
+	if (sink->rows == NULL)
+		sink->rows = MemoryContextAllocZero(sink->plan_context, sizeof(UsSinkRow) * nrows);
+	else
+	{
+		sink->rows = repalloc_huge(sink->rows, sizeof(UsSinkRow) * nrows);
+		memset(sink->rows + sink->nrows, 0, sizeof(UsSinkRow) * (nrows - sink->nrows));
+	}
+	sink->nrows = nrows;
+}
+
+static void
+make_row(UsSink *sink, UsSinkRow *row)
+{
+	MemoryContext old = MemoryContextSwitchTo(sink->plan_context);
+	const AttrNumber *attnums;
+
+	row->slot = MakeSingleTupleTableSlot(sink->descriptor,
+										 sink->direct ? &TTSOpsHeapTuple : &TTSOpsVirtual);
+	if (sink->upsert != NULL)
+		row->present = palloc0(sizeof(bool) * Max(us_map_columns(sink->map, &attnums), 1));
+	MemoryContextSwitchTo(old);
+}
+
 TupleTableSlot *
 us_sink_slot(UsSink *sink, int i)
 {
-	if (sink->slots[i] == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(sink->plan_context);
+	if (i >= sink->nrows)
+		make_room(sink, i);
+	if (sink->rows[i].slot == NULL)
+		make_row(sink, &sink->rows[i]);
+	return sink->rows[i].slot;
+}
 
-		sink->slots[i] = MakeSingleTupleTableSlot(sink->descriptor,
-												  sink->direct ? &TTSOpsHeapTuple : &TTSOpsVirtual);
-		MemoryContextSwitchTo(old);
-	}
-	return sink->slots[i];
+void
+us_sink_note(UsSink *sink, int i, const UsMessage *message)
+{
+	UsSinkRow  *row = &sink->rows[i];
+
+	if (sink->upsert == NULL)
+		return;
+	row->removes = message->value == NULL;
+	if (!row->removes)
+		us_map_note_present(sink->map, row->present);
 }
 
 uint64
 us_sink_write(UsSink *sink, const int *order, int from, int to)
 {
 	sink->failed_row = -1;
+	if (sink->upsert != NULL)
+		return us_sink_upsert_write(sink, order, from, to);
 	return sink->direct ? us_sink_direct_write(sink, order, from, to) :
 		us_sink_query_write(sink, order, from, to);
 }
@@ -249,9 +302,17 @@ us_sink_may_suppress(const UsSink *sink)
 	return sink->may_suppress;
 }
 
+bool
+us_sink_expands(const UsSink *sink)
+{
+	return sink->expand != NULL;
+}
+
 int
 us_sink_failed_row(const UsSink *sink)
 {
+	if (sink->expand != NULL)
+		return us_sink_failed_message(sink);
 	return sink->failed_row;
 }
 

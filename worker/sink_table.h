@@ -50,8 +50,11 @@ extern bool us_sink_was_renamed(const UsSink *sink);
 /* the plan to map messages with; valid from us_sink_begin to us_sink_end */
 extern UsMap *us_sink_map(UsSink *sink);
 
-/* slot number i, 0 .. US_SINK_WINDOW - 1, empty or filled by the map */
+/* slot number i, from 0, empty or filled by the map */
 extern TupleTableSlot *us_sink_slot(UsSink *sink, int i);
+
+/* right after the map filled slot i from a message: what else there is to know of it */
+extern void us_sink_note(UsSink *sink, int i, const UsMessage *message);
 
 #define US_SINK_WINDOW	1000	/* rows mapped ahead and written together at most */
 
@@ -65,6 +68,18 @@ extern TupleTableSlot *us_sink_slot(UsSink *sink, int i);
  */
 extern uint64 us_sink_write(UsSink *sink, const int *order, int from, int to);
 extern int	us_sink_failed_row(const UsSink *sink);
+
+/* whether a message may give any number of rows: then no slots are mapped ahead */
+extern bool us_sink_expands(const UsSink *sink);
+
+/*
+ * us_sink_write_messages -- write the rows of messages[order[from .. to)]
+ *
+ * Out:     rows_of   by the same index as order: rows that the message gave
+ * The rest is as for us_sink_write; us_sink_failed_row gives a message.
+ */
+extern uint64 us_sink_write_messages(UsSink *sink, const UsMessage *messages, const int *order,
+									 int from, int to, int *rows_of);
 
 /* whether us_sink_write can write fewer rows than it was given, without an error */
 extern bool us_sink_may_suppress(const UsSink *sink);

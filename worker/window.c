@@ -34,6 +34,7 @@ typedef struct Window
 	int			nrows;
 	int			order[US_SINK_WINDOW];	/* rows in order: numbers of slots = of messages */
 	bool		mapped[US_SINK_WINDOW]; /* by slot: whether it holds its row already */
+	int			rows_of[US_SINK_WINDOW];	/* as order: rows of a message, where they expand */
 } Window;
 
 static const UsMessage *
@@ -129,14 +130,16 @@ settle_bad_message(UsRun *run, const UsMessage *message, ErrorData *edata, const
  * subtransaction would have to give back.
  */
 static bool
-map_safely(UsRun *run, UsMap *map, const UsMessage *message, TupleTableSlot *slot)
+map_safely(UsRun *run, UsMap *map, const UsMessage *message, int slotno)
 {
 	MemoryContext context = CurrentMemoryContext;
+	TupleTableSlot *slot = us_sink_slot(run->sink, slotno);
 	volatile bool mapped = true;
 
 	PG_TRY();
 	{
 		us_map_slow(map, message, slot);
+		us_sink_note(run->sink, slotno, message);
 	}
 	PG_CATCH();
 	{
@@ -167,6 +170,36 @@ tombstone_error(UsRun *run)
 	return edata;
 }
 
+/* a message without a value, where that does not mean that a row has to go */
+static void
+settle_tombstone(UsRun *run, const UsMessage *message)
+{
+	if (us_stream_tombstone(run->stream) == US_TOMBSTONE_DEAD_LETTER)
+		settle_bad_message(run, message, tombstone_error(run), NULL);
+	else
+		run->calls->skipped(run, message);
+}
+
+/* messages that expand are mapped with their chunk */
+static void
+list_messages(Window *window, int count)
+{
+	UsRun	   *run = window->run;
+
+	for (int i = 0; i < count; i++)
+	{
+		const UsMessage *message = &window->messages[i];
+
+		if (run->calls->takes != NULL && !run->calls->takes(run, message))
+			continue;
+		window->mapped[i] = false;
+		if (message->value != NULL || us_stream_tombstone(run->stream) == US_TOMBSTONE_DELETE)
+			window->order[window->nrows++] = i;
+		else
+			settle_tombstone(run, message);
+	}
+}
+
 /* fill the slots, as far as that can be done without a subtransaction */
 static void
 map_messages(Window *window, int count)
@@ -189,17 +222,14 @@ map_messages(Window *window, int count)
 		switch (us_map_fast(map, message, slot))
 		{
 			case US_MAP_DONE:
+				us_sink_note(run->sink, slotno, message);
 				break;
 			case US_MAP_SKIP:
-				if (message->value == NULL &&
-					run->stream->options.tombstone == US_TOMBSTONE_DEAD_LETTER)
-					settle_bad_message(run, message, tombstone_error(run), NULL);
-				else
-					run->calls->skipped(run, message);
+				settle_tombstone(run, message);
 				is_row = false;
 				break;
 			case US_MAP_SLOW_SAFE:
-				is_row = map_safely(run, map, message, slot);
+				is_row = map_safely(run, map, message, slotno);
 				break;
 			case US_MAP_SLOW:
 				window->mapped[slotno] = false;
@@ -208,6 +238,27 @@ map_messages(Window *window, int count)
 		if (is_row)
 			window->order[window->nrows++] = slotno;
 	}
+}
+
+/* what map_messages left, inside the subtransaction */
+static void
+map_rest(Window *window, int from, int to, volatile int *failed_row)
+{
+	UsRun	   *run = window->run;
+
+	for (int row = from; row < to; row++)
+	{
+		int			slotno = window->order[row];
+
+		if (window->mapped[slotno])
+			continue;
+		*failed_row = row;
+		us_map_slow(us_sink_map(run->sink), row_message(window, row),
+					us_sink_slot(run->sink, slotno));
+		us_sink_note(run->sink, slotno, row_message(window, row));
+		window->mapped[slotno] = true;
+	}
+	*failed_row = FAILED_ROW_UNKNOWN;
 }
 
 /*
@@ -229,20 +280,14 @@ try_chunk(Window *window, int from, int to, volatile int *failed_row, volatile u
 
 	PG_TRY();
 	{
-		for (int row = from; row < to; row++)
+		if (us_sink_expands(run->sink))
+			*written = us_sink_write_messages(run->sink, window->messages, window->order,
+											  from, to, window->rows_of);
+		else
 		{
-			int			slotno = window->order[row];
-
-			if (window->mapped[slotno])
-				continue;
-			*failed_row = row;
-			us_map_slow(us_sink_map(run->sink), row_message(window, row),
-						us_sink_slot(run->sink, slotno));
-			window->mapped[slotno] = true;
+			map_rest(window, from, to, failed_row);
+			*written = us_sink_write(run->sink, window->order, from, to);
 		}
-		*failed_row = FAILED_ROW_UNKNOWN;
-
-		*written = us_sink_write(run->sink, window->order, from, to);
 
 		/* what user code SET, a role too, ends with its statement, as where retry borrows them */
 		AtEOXact_GUC(false, guc_nest_level);
@@ -275,9 +320,15 @@ count_rows(const Window *window, int from, int to, uint64 written)
 
 	for (int row = from; row < to; row++)
 	{
-		run->calls->applied(run, row_message(window, row), written > 0 ? 1 : 0);
-		if (written > 0)
-			written--;
+		const UsMessage *message = row_message(window, row);
+		uint64		rows = us_sink_expands(run->sink) ? (uint64) window->rows_of[row] : 1;
+		uint64		share = Min(rows, written);
+
+		if (rows == 0 || (share == 0 && run->stream->options.ignore_conflicts))
+			run->calls->skipped(run, message);
+		else
+			run->calls->applied(run, message, (int) share);
+		written -= share;
 	}
 }
 
@@ -365,7 +416,10 @@ us_window_write(UsRun *run, const UsMessage *messages, int count)
 	old = MemoryContextSwitchTo(run->row_context);
 	us_map_begin_batch(us_sink_map(run->sink), run->row_context);
 
-	map_messages(&window, count);
+	if (us_sink_expands(run->sink))
+		list_messages(&window, count);
+	else
+		map_messages(&window, count);
 	write_rows(&window);
 
 	MemoryContextSwitchTo(old);

@@ -5,7 +5,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(147);
+SELECT plan(151);
 
 -- of a run that failed
 DROP ROLE IF EXISTS us_plain, us_group, us_offline;
@@ -217,24 +217,21 @@ SELECT is(create_with('{"topic": "''a b''"}'),
 	'an impossible topic is told from one that is missing');
 
 SELECT is(create_with('{"format": "''avro''"}'),
-	E'0A000: format "avro" is not supported yet\nThe format of the messages can be json.',
+	E'0A000: format "avro" is not supported yet\nThe format of the messages can be json, text or bytes.',
 	'other formats come later');
 SELECT is(create_with('{"format": "''jsn''"}'),
 	E'22023: invalid format "jsn"\nPerhaps you meant "json".', 'a mistyped format is corrected');
 SELECT is(create_with('{"format": "''parquet file''"}'),
-	E'22023: invalid format "parquet file"\nThe format of the messages can be json.',
+	E'22023: invalid format "parquet file"\nThe format of the messages can be json, text or bytes.',
 	'an unknown format says which there are');
-SELECT is(create_with('{"mode": "''upsert''"}'),
-	E'0A000: mode "upsert" is not supported yet\nThe mode can be append.', 'mode upsert comes later');
 SELECT is(create_with('{"mode": "''apend''"}'),
 	E'22023: invalid mode "apend"\nPerhaps you meant "append".', 'a mistyped mode is corrected');
 SELECT is(create_with('{"mode": "''upsrt''"}'),
-	E'22023: invalid mode "upsrt"\nPerhaps you meant "upsert".', 'also when it comes later');
+	E'22023: invalid mode "upsrt"\nPerhaps you meant "upsert".', 'either of them');
 SELECT is(create_with('{"key": "''{id}''"}'),
-	E'0A000: argument "key" is not supported yet\nLeave it out: mode append needs no key.', 'keys come later');
+	E'22023: mode append takes no key\nLeave key out, or choose mode => ''upsert''.', 'a key is for upsert');
 SELECT is(create_with('{"transform": "''f(jsonb)''"}'),
-	E'0A000: argument "transform" is not supported yet\n'
-	'Leave it out: columns => ... says where each column takes its value from.', 'transforms come later');
+	E'42883: function "f(jsonb)" does not exist', 'a transform has to be there');
 SELECT is(create_with('{"start_at": "''erliest''"}'),
 	E'22023: invalid start_at "erliest"\nPerhaps you meant "earliest".', 'a mistyped start is corrected');
 SELECT is(create_with('{"on_error": "''skip all''"}'),
@@ -257,13 +254,13 @@ SELECT is(option_refusal('{"batch_row": 5}'),
 	'a mistyped option is corrected');
 SELECT is(option_refusal('{"colour": "red and green"}'),
 	E'HV00D: invalid option "colour"\nOptions of a stream are batch_rows, batch_bytes, metadata_refresh, '
-	'on_offset_out_of_range, max_dead_letters_per_minute, tombstone, unknown_fields and notify.',
+	'on_offset_out_of_range, max_dead_letters_per_minute, filter, tombstone, '
+	'on_conflict, unknown_fields, explode and notify.',
 	'an unknown option says which there are');
-SELECT is(option_refusal(format('{"%s": 1}', o)),
-	format(E'0A000: option "%s" is not supported yet\nLeave it out; batch_rows, batch_bytes, metadata_refresh, '
-		'on_offset_out_of_range, max_dead_letters_per_minute, tombstone, unknown_fields and notify can be set.', o),
-	o || ' comes later')
-FROM unnest(ARRAY['filter', 'on_conflict', 'explode']) AS o;
+SELECT is(split_part(option_refusal(o), ':', 1), '22023', o || ' is refused')
+FROM unnest(ARRAY['{"filter": 1}', '{"filter": ""}', '{"filter": ["f(jsonb)"]}', '{"explode": 1}', '{"explode": "array"}',
+				  '{"on_conflict": "ignore"}', '{"on_conflict": true}']) AS o;
+SELECT is(split_part(option_refusal('{"filter": "f(jsonb)"}'), ':', 1), '42883', 'a filter has to be there');
 SELECT is(split_part(option_refusal(format('{"batch_rows": %s}', v)), ':', 1), '22023',
 	'batch_rows cannot be ' || v)
 FROM unnest(ARRAY['0', '-1', '1000001', '1.5', '"10 MB"', '"x"', 'true', '[1]', '{"a": 1}', '1e10']) AS v;

@@ -5,7 +5,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(55);
+SELECT plan(58);
 
 CREATE TABLE users (id uuid);
 
@@ -24,6 +24,7 @@ FROM unnest(ARRAY['{"metadata_refresh": 1}', '{"metadata_refresh": "1d"}', '{"me
 				  '{"max_dead_letters_per_minute": 0}', '{"max_dead_letters_per_minute": "2147483647"}',
 				  '{"max_dead_letters_per_minute": null}',
 				  '{"tombstone": "ignore"}', '{"tombstone": "dead_letter"}', '{"tombstone": null}',
+				  '{"on_conflict": "error"}', '{"on_conflict": "nothing"}', '{"explode": true}',
 				  '{"unknown_fields": "ignore"}', '{"unknown_fields": "dead_letter"}',
 				  '{"notify": true}', '{"notify": false}', '{"notify": "on"}', '{"notify": null}']) AS o;
 SELECT is(split_part(with_options(o), ':', 1), '22023', o || ' is refused')
@@ -69,8 +70,8 @@ SELECT is(with_row($$ options = '[1]' $$),
 SELECT is(with_row($$ format = 'avro' $$),
 	$$stopped: format "avro" is not known to this version; userstream.alter_stream('odd', format => 'json') continues$$,
 	'a format of a newer version as well');
-SELECT is(with_row($$ mode = 'upsert' $$),
-	$$stopped: mode "upsert" is not known to this version; userstream.alter_stream('odd', mode => 'append') continues$$,
+SELECT is(with_row($$ mode = 'merge' $$),
+	$$stopped: mode "merge" is not known to this version; userstream.alter_stream('odd', mode => 'append') continues$$,
 	'a mode as well');
 SELECT is(with_row($$ on_error = 'ignore' $$),
 	$$stopped: on_error "ignore" is not known to this version; userstream.alter_stream('odd', on_error => 'dead_letter') continues$$,
@@ -99,8 +100,8 @@ SELECT is(with_options('{"metadata_refresh": "1 week"}'),
 	'Valid units for this parameter are "us", "ms", "s", "min", "h", and "d".',
 	'a wrong unit says the units');
 SELECT is(with_options('{"tombstone": "delete"}'),
-	E'22023: invalid value for option "tombstone": "delete"\n'
-	'In mode append no message removes a row.\nIt can be ignore or dead_letter.',
+	E'22023: option "tombstone" can be "delete" in mode upsert only\n'
+	'In mode append no message removes a row.\nLeave the option out, or choose mode => ''upsert''.',
 	'mode append has no deletes');
 SELECT is(with_options('{"on_offset_out_of_range": "earlyest"}'),
 	E'22023: invalid value for option "on_offset_out_of_range": "earlyest"\nPerhaps you meant "earliest".',

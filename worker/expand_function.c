@@ -1,0 +1,123 @@
+/*-------------------------------------------------------------------------
+ * worker/expand_function.c
+ *    which functions can filter or transform the messages of a stream
+ *
+ * Called where a stream is defined and where its sink is compiled.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "extension/compat.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "worker/expand_internal.h"
+
+Oid
+us_expand_message_type(void)
+{
+	Oid			schema = GetSysCacheOid1(NAMESPACENAME, Anum_pg_namespace_oid,
+										 CStringGetDatum("userstream"));
+
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+						   CStringGetDatum("message"), ObjectIdGetDatum(schema));
+}
+
+bool
+us_expand_read_function(Oid function, UsFunction *result)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc form;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	result->oid = function;
+	result->is_plain = form->prokind == PROKIND_FUNCTION && form->pronargs == 1 &&
+		form->provariadic == InvalidOid;
+	result->argument = form->pronargs == 1 ? form->proargtypes.values[0] : InvalidOid;
+	result->type = form->prorettype;
+	result->is_set = form->proretset;
+	ReleaseSysCache(tuple);
+	return true;
+}
+
+char *
+us_expand_signature(Oid function)
+{
+	UsFunction	read;
+
+	if (!us_expand_read_function(function, &read))
+		return NULL;
+	return psprintf("%s(%s)",
+					quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+											   get_func_name(function)),
+					read.argument == JSONBOID ? "jsonb" : "userstream.message");
+}
+
+bool
+us_expand_gives_rows(Oid function)
+{
+	UsFunction	read;
+
+	return us_expand_read_function(function, &read) && read.type != JSONBOID;
+}
+
+static void
+refuse(const char *signature, bool is_filter, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+			 errmsg("function %s cannot be the %s of a stream", signature,
+					is_filter ? "filter" : "transform"),
+			 errdetail_internal("%s", detail),
+			 is_filter ?
+			 errhint("A filter is f(userstream.message) or f(jsonb), and returns boolean.") :
+			 errhint("A transform is f(userstream.message) or f(jsonb), and returns jsonb or rows of the target, one or SETOF.")));
+}
+
+void
+us_expand_check_function(const UsFunction *function, const char *signature, Oid target,
+						 const char *format)
+{
+	bool		is_filter = !OidIsValid(target);
+
+	if (!function->is_plain)
+		refuse(signature, is_filter, "It is not a function of one argument.");
+	if (function->argument != JSONBOID && function->argument != us_expand_message_type())
+		refuse(signature, is_filter, psprintf("Its argument is of type %s.",
+											  format_type_be(function->argument)));
+	if (function->argument == JSONBOID && strcmp(format, "json") != 0)
+		refuse(signature, is_filter, psprintf("Messages of format %s are no jsonb.", format));
+	if (is_filter ? function->type != BOOLOID || function->is_set :
+		function->type != JSONBOID && function->type != get_rel_type_id(target))
+		refuse(signature, is_filter, psprintf("It returns %s%s.", function->is_set ? "SETOF " : "",
+											  format_type_be(function->type)));
+}
+
+Oid
+us_expand_check(const char *signature, Oid target, const char *format, Oid owner)
+{
+	Oid			oid = DatumGetObjectId(DirectFunctionCall1(regprocedurein,
+														   CStringGetDatum(signature)));
+	UsFunction	function;
+
+	if (!us_expand_read_function(oid, &function))
+		elog(ERROR, "cache lookup failed for function %u", oid);
+	us_expand_check_function(&function, signature, target, format);
+	if (us_function_aclcheck(oid, owner, ACL_EXECUTE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for function %s", signature),
+				 errhint("GRANT EXECUTE ON FUNCTION %s TO %s allows it.",
+						 us_expand_signature(oid),
+						 quote_identifier(GetUserNameFromId(owner, false)))));
+	return oid;
+}

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ * worker/expand_internal.h
+ *    what the expand_*.c files share
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_EXPAND_INTERNAL_H
+#define US_EXPAND_INTERNAL_H
+
+#include "worker/expand.h"
+
+/* what counts of a function */
+typedef struct UsFunction
+{
+	Oid			oid;
+	bool		is_plain;		/* a function with one argument */
+	Oid			argument;
+	Oid			type;			/* that it returns ... */
+	bool		is_set;			/* ... any number of */
+} UsFunction;
+
+/* worker/expand_function.c */
+
+/* oid of userstream.message */
+extern Oid	us_expand_message_type(void);
+
+/* false when it is gone */
+extern bool us_expand_read_function(Oid function, UsFunction *result);
+
+/* 42P13 when it does not fit */
+extern void us_expand_check_function(const UsFunction *function, const char *signature, Oid target,
+									 const char *format);
+
+/* worker/expand_split.c */
+
+/*
+ * us_expand_split -- a message's array, lines or object -> documents
+ *
+ * Out:     *texts, *lengths  UTF-8, in CurrentMemoryContext or the message's own
+ * Returns: how many
+ * Errors:  what jsonb_in raises
+ */
+extern int	us_expand_split(const UsMessage *message, const char ***texts, int **lengths);
+
+#endif							/* US_EXPAND_INTERNAL_H */

@@ -1,0 +1,117 @@
+/*-------------------------------------------------------------------------
+ * worker/sink_expand.c
+ *    messages that give any number of rows -> the sink
+ *
+ * Runs as sink_table.c does, inside the subtransaction of a chunk of
+ * messages: all rows of a message go in, or none.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "utils/memutils.h"
+#include "worker/sink_internal.h"
+
+void
+us_sink_expand_prepare(UsSink *sink)
+{
+	const AttrNumber *attnums;
+	int			count = us_map_columns(sink->map, &attnums);
+
+	sink->expand = us_expand_compile(sink->stream, sink->relation, attnums, count,
+									 sink->plan_context);
+	if (sink->expand != NULL)
+		sink->expand_context = AllocSetContextCreate(sink->plan_context, "sink messages",
+													 ALLOCSET_DEFAULT_SIZES);
+}
+
+/* a row that a transform gave */
+static void
+fill_row(UsSink *sink, int i, const UsPiece *piece)
+{
+	TupleTableSlot *slot = us_sink_slot(sink, i);
+	const AttrNumber *attnums;
+	int			count = us_map_columns(sink->map, &attnums);
+
+	memset(slot->tts_isnull, true, sizeof(bool) * sink->descriptor->natts);
+	memset(slot->tts_values, 0, sizeof(Datum) * sink->descriptor->natts);
+	for (int column = 0; column < count; column++)
+	{
+		slot->tts_values[attnums[column] - 1] = piece->values[column];
+		slot->tts_isnull[attnums[column] - 1] = piece->isnull[column];
+	}
+	ExecStoreVirtualTuple(slot);
+	if (sink->upsert != NULL)
+	{
+		memset(sink->rows[i].present, true, sizeof(bool) * count);
+		sink->rows[i].removes = false;
+	}
+}
+
+static void
+map_row(UsSink *sink, int i, const UsPiece *piece)
+{
+	TupleTableSlot *slot = us_sink_slot(sink, i);
+
+	if (us_map_fast(sink->map, &piece->message, slot) != US_MAP_DONE)
+		us_map_slow(sink->map, &piece->message, slot);
+	us_sink_note(sink, i, &piece->message);
+}
+
+/* slots 0 and on, and whose they are */
+static void
+make_rows(UsSink *sink, const UsPiece *pieces, int count, int from, int *rows_of)
+{
+	sink->owners = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int) * Max(count, 1));
+	sink->stage = US_STAGE_MAP;
+	for (int i = 0; i < count; i++)
+	{
+		sink->owners[i] = from + pieces[i].owner;
+		sink->failed_row = i;
+		ExecClearTuple(us_sink_slot(sink, i));
+		if (pieces[i].values != NULL)
+			fill_row(sink, i, &pieces[i]);
+		else
+			map_row(sink, i, &pieces[i]);
+		rows_of[sink->owners[i]]++;
+	}
+}
+
+uint64
+us_sink_write_messages(UsSink *sink, const UsMessage *messages, const int *order,
+					   int from, int to, int *rows_of)
+{
+	MemoryContext old;
+	UsPiece    *pieces;
+	int		   *identity;
+	int			count;
+	uint64		written = 0;
+
+	memset(rows_of + from, 0, sizeof(int) * (to - from));
+	MemoryContextReset(sink->expand_context);
+	us_map_begin_batch(sink->map, sink->expand_context);
+	SPI_connect();
+	old = MemoryContextSwitchTo(sink->expand_context);
+
+	sink->stage = US_STAGE_EXPAND;
+	pieces = us_expand_run(sink->expand, messages, order, from, to, &count);
+	make_rows(sink, pieces, count, from, rows_of);
+	identity = MemoryContextAllocHuge(sink->expand_context, sizeof(int) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		identity[i] = i;
+	sink->stage = US_STAGE_WRITE;
+	if (count > 0)
+		written = us_sink_write(sink, identity, 0, count);
+
+	MemoryContextSwitchTo(old);
+	SPI_finish();
+	return written;
+}
+
+int
+us_sink_failed_message(const UsSink *sink)
+{
+	if (sink->stage == US_STAGE_EXPAND)
+		return us_expand_failed_at(sink->expand);
+	return sink->failed_row < 0 ? -1 : sink->owners[sink->failed_row];
+}
