@@ -40,6 +40,7 @@ OBJS = \
 	extension/feed_topic.o \
 	extension/subtransaction.o \
 	extension/feed_run.o \
+	extension/feed_attempt.o \
 	extension/feed_history.o \
 	extension/feed_fetch.o \
 	extension/feed_page.o \

@@ -89,7 +89,8 @@ refuse_delivery(UsFeedRun *run, const char *error)
 
 	run->may_retry = !delivery->refused_login;
 	ereport(ERROR,
-			(errcode(ERRCODE_CONNECTION_FAILURE),
+			(errcode(delivery->refused_login ? ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION :
+					 ERRCODE_CONNECTION_FAILURE),
 			 errmsg("could not produce to topic \"%s\": %s", run->feed->topic, error),
 			 errdetail("Confirmed are " INT64_FORMAT " of " INT64_FORMAT " messages.",
 					   delivery->delivered, delivery->sent),

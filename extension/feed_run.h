@@ -86,6 +86,14 @@ typedef struct UsFeedRun
 } UsFeedRun;
 
 /*
+ * us_feed_attempt -- from where the run stands to its last page
+ *
+ * Needs:   an SPI connection that may commit, on top of all others; commits
+ * Errors:  what went wrong; only a rollback may follow
+ */
+extern void us_feed_attempt(UsFeedRun *run);
+
+/*
  * us_feed_fetch -- ask for the page where the run stands
  *
  * Waits without a snapshot; cancelled within a tenth of a second.

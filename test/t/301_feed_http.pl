@@ -267,7 +267,9 @@ run_fails('plain', "https://127.0.0.1:$port/", 'could not get a response', 'TLS 
 		last if IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $tls_port);
 		Time::HiRes::usleep(100_000);
 	}
-	run_fails('tls', "https://127.0.0.1:$tls_port/users", 'certificate', 'a certificate of nobody known');
+	run_fails('tls', "https://127.0.0.1:$tls_port/users", 'certificate', 'a certificate of nobody known',
+		feed => { retries => 3 });
+	is(last_run($node, 'postgres', 'tls', 'attempt'), 1, 'which is not tried again');
 	run_succeeds('tls_ca', "https://127.0.0.1:$tls_port/users", '1 1 0', 'one of ca_file',
 		server => "ca_file '$dir/cert.pem'");
 	kill 'TERM', $server;
