@@ -354,4 +354,4 @@ DROP FUNCTION letter, retry;
 REVOKE ALL ON SCHEMA public FROM us_alice;
 DROP OWNED BY us_alice, us_bob;
 DROP ROLE us_alice, us_bob, us_member;
-SELECT * FROM finish();
+-- no finish(): its count was rolled back with the tests; the harness has its own

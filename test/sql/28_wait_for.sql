@@ -79,4 +79,4 @@ ROLLBACK;
 REVOKE ALL ON SCHEMA public FROM us_alice;
 DROP OWNED BY us_alice;
 DROP ROLE us_alice, us_bob, us_member, us_watcher;
-SELECT * FROM finish();
+-- no finish(): its count was rolled back with the tests; the harness has its own
