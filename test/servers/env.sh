@@ -11,6 +11,7 @@
 #    USERSTREAM_CASSANDRA_LIBS  the jars of Cassandra, if they were fetched
 #    PG_CONFIG              the system's, which knows where headers are
 #    LANG                   C.UTF-8
+#    PGCTLTIMEOUT           for a busy machine
 # PATH also has the programs of STATE/bin: users, topic, produce, rights.
 
 userstream_env() {
@@ -34,6 +35,7 @@ userstream_env() {
 	# what initdb makes must not depend on whoever calls: a bare system has no locale
 	unset LC_ALL LC_CTYPE LC_COLLATE LC_MESSAGES LC_NUMERIC LC_MONETARY LC_TIME LANGUAGE
 	LANG=C.UTF-8
+	PGCTLTIMEOUT=180
 	export USERSTREAM_STATE USERSTREAM_WORK USERSTREAM_SRC USERSTREAM_KAFKA_LIBS \
-		USERSTREAM_CASSANDRA_LIBS PG_CONFIG PATH PERL5LIB PG_REGRESS TESTDIR TESTDATADIR TESTLOGDIR LANG
+		USERSTREAM_CASSANDRA_LIBS PG_CONFIG PATH PERL5LIB PG_REGRESS TESTDIR TESTDATADIR TESTLOGDIR LANG PGCTLTIMEOUT
 }
