@@ -20,7 +20,9 @@ OBJS = \
 	extension/target.o \
 	extension/server.o \
 	extension/kafka_conf.o \
+	extension/kafka_inquiry.o \
 	extension/kafka_topic.o \
+	extension/kafka_topics.o \
 	extension/args.o \
 	extension/stream_args.o \
 	extension/stream_topic.o \
@@ -57,6 +59,7 @@ OBJS = \
 	extension/wait.o \
 	extension/status.o \
 	extension/peek.o \
+	extension/topics.o \
 	extension/hook.o \
 	worker/launcher.o \
 	worker/spawn.o \

@@ -52,4 +52,24 @@ extern UsTopicResult us_kafka_topic_describe(const UsOptionList *options, const 
 											 UsTopicPartition **partitions, int *count,
 											 char *errstr, size_t errstr_size);
 
+/* a partition of any topic; an offset of -1 is not known */
+typedef struct UsTopicEntry
+{
+	char	   *topic;
+	UsTopicPartition partition;
+} UsTopicEntry;
+
+/*
+ * us_kafka_topics_list -- every topic that the Kafka user may see
+ *
+ * Out:     entries  malloc'd, by topic and partition, for us_kafka_topics_free;
+ *                   only with US_TOPIC_OK
+ * The rest is as for us_kafka_topic_describe.
+ */
+extern UsTopicResult us_kafka_topics_list(const UsOptionList *options, int timeout_ms,
+										  bool (*interrupted) (void),
+										  UsTopicEntry **entries, int *count,
+										  char *errstr, size_t errstr_size);
+extern void us_kafka_topics_free(UsTopicEntry *entries, int count);
+
 #endif							/* US_KAFKA_TOPIC_H */

@@ -18,10 +18,6 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#define BROKER_TIMEOUT_MS	10000	/* for all that is asked of the broker */
-
-pg_noreturn static void report_topic(const UsTopicQuestion *question, UsTopicResult result,
-									 const char *errstr);
 
 static bool
 interrupt_pending(void)
@@ -29,8 +25,8 @@ interrupt_pending(void)
 	return InterruptPending;
 }
 
-static void
-report_topic(const UsTopicQuestion *question, UsTopicResult result, const char *errstr)
+void
+us_stream_topic_refuse(const UsTopicQuestion *question, UsTopicResult result, const char *errstr)
 {
 	switch (result)
 	{
@@ -54,9 +50,16 @@ report_topic(const UsTopicQuestion *question, UsTopicResult result, const char *
 			ereport(ERROR,
 					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
 					 errmsg("could not reach the brokers of server \"%s\"", question->server_name),
-					 errdetail("Within %d seconds: %s.", BROKER_TIMEOUT_MS / 1000, errstr),
+					 errdetail("Within %d seconds: %s.", US_BROKER_TIMEOUT_MS / 1000, errstr),
 					 errhint("Check that Kafka runs, \"bootstrap.servers\" and the security options of the server, and the credentials of its user mapping.")));
 		default:
+			if (question->topic == NULL)
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_ERROR),
+						 errmsg("could not list the topics of server \"%s\"",
+								question->server_name),
+						 errdetail("The Kafka library says: %s.", errstr),
+						 errhint("Check the options of the server and of its user mapping.")));
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_ERROR),
 					 errmsg("could not read what is in topic \"%s\" of server \"%s\"",
@@ -71,7 +74,7 @@ static void
 check_topic(const UsTopicQuestion *question, const UsTopic *topic)
 {
 	if (topic->count == 0)
-		report_topic(question, US_TOPIC_UNKNOWN, "");
+		us_stream_topic_refuse(question, US_TOPIC_UNKNOWN, "");
 	for (int i = 0; i < topic->count; i++)
 		if (topic->partitions[i].low_offset < 0 || topic->partitions[i].high_offset < 0)
 			ereport(ERROR,
@@ -86,7 +89,7 @@ void
 us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic)
 {
 	UsOptionList options = us_server_options(question->server, question->owner);
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BROKER_TIMEOUT_MS);
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), US_BROKER_TIMEOUT_MS);
 	UsTopicPartition *found = NULL;
 	UsTopicResult result;
 	char		errstr[512];
@@ -122,6 +125,6 @@ us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic)
 	}
 	CHECK_FOR_INTERRUPTS();
 	if (result != US_TOPIC_OK)
-		report_topic(question, result, errstr);
+		us_stream_topic_refuse(question, result, errstr);
 	check_topic(question, topic);
 }

@@ -6,7 +6,10 @@
 #ifndef US_STREAM_TOPIC_H
 #define US_STREAM_TOPIC_H
 
+#include "extension/compat.h"
 #include "extension/kafka_topic.h"
+
+#define US_BROKER_TIMEOUT_MS	10000	/* for all that is asked of the broker in one call */
 
 /* what to ask, and whom; names are for messages */
 typedef struct UsTopicQuestion
@@ -32,5 +35,9 @@ typedef struct UsTopic
  *          with detail and hint); 57014 when cancelled
  */
 extern void us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic);
+
+/* raises what the broker's answer means; topic NULL: the question was about all */
+pg_noreturn extern void us_stream_topic_refuse(const UsTopicQuestion *question,
+											   UsTopicResult result, const char *errstr);
 
 #endif							/* US_STREAM_TOPIC_H */

@@ -92,6 +92,18 @@ AS 'MODULE_PATHNAME', 'us_adopt';
 COMMENT ON FUNCTION adopt(text) IS
 'take over a stream that came from another database by restore, template or copy, with its dead letters: it goes on here from the restored positions; null: all that the caller owns';
 
+CREATE FUNCTION topics(
+	server name,
+	OUT topic text,
+	OUT partition integer,
+	OUT low_offset bigint,
+	OUT high_offset bigint,
+	OUT leader integer)
+RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
+AS 'MODULE_PATHNAME', 'us_topics';
+COMMENT ON FUNCTION topics(name) IS
+'topics and partitions on the brokers of a server: first offset, offset that the next message will get, broker that leads; null: unknown, or no leader; asks for at most 10 seconds';
+
 CREATE FUNCTION peek(
 	server name,
 	topic text,

@@ -60,6 +60,17 @@ is( ask("SELECT topic = '$topic', partition, kafka_offset, convert_from(key, 'UT
 		FROM userstream.peek('kafka', '$topic', 1, max_messages => 1)"),
 	't|1|9|gone|t|[{"key": "a", "value": "1"}, {"key": "a", "value": "2"}]|t', 'every part of a message');
 
+# all topics
+is(ask("SELECT topic = '$topic', partition, low_offset, high_offset, leader FROM userstream.topics('kafka')
+	WHERE topic IN ('$topic', '$empty') ORDER BY topic = '$empty', partition"),
+	join("\n", 't|0|0|20|1', 't|1|0|10|1', 't|2|0|0|1', 'f|0|0|0|1', 'f|1|0|0|1'), 'topics lists partitions and offsets');
+like(error_of("SELECT * FROM userstream.topics('nosuch')"), qr/42704: server "nosuch" does not exist/, 'of a server');
+like(error_of('SELECT * FROM userstream.topics(NULL)'), qr/22004: argument "server" must not be null/, 'that is named');
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+ask(qq{CREATE SERVER nobody FOREIGN DATA WRAPPER userstream_kafka OPTIONS ("bootstrap.servers" '127.0.0.1:$port')});
+like(error_of("SET statement_timeout = '2s'; SELECT * FROM userstream.topics('nobody')"),
+	qr/57014: canceling statement due to statement timeout/, 'a broker that is away is not waited for longer than told');
+
 # a topic's beginning that is gone, and what is written while we look
 $kafka->trim_topic($topic, 0, 10);
 is(ask("$numbers FROM userstream.peek('kafka', '$topic', 0, from_offset => 0, max_messages => 2)"),
