@@ -26,6 +26,20 @@ sub openssl
 	return;
 }
 
+# by "ca", since "x509" of OpenSSL 3.4 and later makes none that has expired
+append_to_file("$dir/ca.conf", qq{[ca]
+default_ca = test
+[test]
+database = $dir/ca.index
+new_certs_dir = $dir
+default_md = sha256
+policy = name
+rand_serial = yes
+[name]
+commonName = supplied
+});
+append_to_file("$dir/ca.index", '');
+
 sub make_certificate
 {
 	my ($name, $san, @validity) = @_;
@@ -33,8 +47,9 @@ sub make_certificate
 	append_to_file("$dir/$name.ext", "subjectAltName=$san\n");
 	openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', "/CN=$name",
 		'-keyout', "$dir/$name.key", '-out', "$dir/$name.csr");
-	openssl('x509', '-req', '-in', "$dir/$name.csr", '-CA', "$dir/ca.pem", '-CAkey', "$dir/ca.key",
-		'-CAcreateserial', '-extfile', "$dir/$name.ext", '-out', "$dir/$name.crt", @validity);
+	openssl('ca', '-batch', '-notext', '-config', "$dir/ca.conf", '-cert', "$dir/ca.pem",
+		'-keyfile', "$dir/ca.key", '-in', "$dir/$name.csr", '-extfile', "$dir/$name.ext",
+		'-out', "$dir/$name.crt", @validity);
 	append_to_file("$dir/$name.pem", slurp_file("$dir/$name.key") . slurp_file("$dir/$name.crt"));
 	return;
 }
@@ -44,9 +59,9 @@ foreach my $ca ('ca', 'other_ca')
 	openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', "/CN=$ca",
 		'-keyout', "$dir/$ca.key", '-out', "$dir/$ca.pem");
 }
-make_certificate('good', 'DNS:localhost,IP:127.0.0.1');
-make_certificate('expired', 'DNS:localhost,IP:127.0.0.1', '-days', '-1');
-make_certificate('elsewhere', 'DNS:kafka.example,IP:192.0.2.1');
+make_certificate('good', 'DNS:localhost,IP:127.0.0.1', '-days', 30);
+make_certificate('expired', 'DNS:localhost,IP:127.0.0.1', '-startdate', '20200101000000Z', '-enddate', '20200102000000Z');
+make_certificate('elsewhere', 'DNS:kafka.example,IP:192.0.2.1', '-days', 30);
 
 # --- the broker: without any of it for the test itself, and one listener per case
 my $kafka = UserstreamTest::Kafka->new('secured', start => 0,
