@@ -151,6 +151,14 @@ test_greeting(void)
 	tap_is(cql_sent(conn, false).data[9], 4, "is spoken to in version 4");
 	end(conn);
 
+	conn = create(&config);
+	cql_answer_hex(&server, 0, US_CQL_SUPPORTED, 0, "0001 0011 50524f544f434f4c5f56455253494f4e53"
+				   "0002 0004 342f7634 0009 352f76352d62657461");
+	deliver(conn, 0);
+	is_next(conn, 0, US_CQL_EVENT_NONE, "a server whose version 5 is a beta");
+	tap_is(cql_sent(conn, false).data[9], 4, "too");
+	end(conn);
+
 	config.version = 5;
 	conn = create(&config);
 	cql_answer_hex(&server, 0, US_CQL_SUPPORTED, 0, "0000");
@@ -569,8 +577,8 @@ test_unprepared_error(void)
 	tap_is(us_cql_conn_deadline(conn), 0, "there is more to tell at once");
 	(void) us_cql_conn_room(conn, &room);
 	is_next(conn, 0, US_CQL_EVENT_ANSWER, "the second, asked for late");
-	tap_ok(event.request == &requests[1] && event.response->error.code == US_CQL_ERR_INVALID,
-		   "has its code at least");
+	tap_ok(event.request == &requests[1] && event.response->error.code == US_CQL_ERR_INVALID &&
+		   event.response->error.message.len == 0, "has its code at least, and no bytes that moved");
 	is_next(conn, 0, US_CQL_EVENT_NONE, "and no more");
 	end(conn);
 }

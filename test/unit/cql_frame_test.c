@@ -318,6 +318,55 @@ test_broken(void)
 		   "empty segments are nothing");
 }
 
+/* a segment with right checksums, self-contained or a part */
+static void
+put_segment(UsCqlWriter *writer, const uint8_t *data, size_t len, bool self_contained)
+{
+	uint8_t		header[3] = {(uint8_t) len, (uint8_t) (len >> 8), self_contained ? 0x02 : 0x00};
+	uint32_t	crc = us_cql_crc24(header, 3);
+
+	us_cql_put_raw(writer, header, 3);
+	for (int i = 0; i < 3; i++)
+		us_cql_put_u8(writer, (uint8_t) (crc >> (8 * i)));
+	us_cql_put_raw(writer, data, len);
+	crc = us_cql_crc32(data, len);
+	for (int i = 0; i < 4; i++)
+		us_cql_put_u8(writer, (uint8_t) (crc >> (8 * i)));
+}
+
+/* an envelope in parts: small ones will do, but nothing may come between or after */
+static void
+test_parts(void)
+{
+	UsCqlWriter envelope;
+	UsCqlWriter bytes;
+	const char *error;
+	size_t		lens[] = {40, 3};
+
+	us_cql_writer_init(&envelope, NULL, 0);
+	us_cql_writer_init(&bytes, NULL, 0);
+	put_answer(&envelope, 5, 0, 40);
+	put_answer(&envelope, 5, 1, 3);
+	put_segment(&bytes, envelope.data, 4, false);
+	put_segment(&bytes, envelope.data + 4, 20, false);
+	put_segment(&bytes, envelope.data + 24, 25, false);
+	put_segment(&bytes, envelope.data + 49, 12, true);
+	tap_is(count_right(&bytes, 30, true, lens, 2), 2, "an envelope in three parts, then one of its own");
+
+	us_cql_writer_reset(&bytes);
+	put_segment(&bytes, envelope.data, 20, false);
+	put_segment(&bytes, envelope.data + 49, 12, true);
+	tap_is(result_of(bytes.data, bytes.len, true, 0, &error), US_CQL_FRAME_BROKEN,
+		   "an envelope between the parts of another");
+	us_cql_writer_reset(&bytes);
+	put_segment(&bytes, envelope.data, 20, false);
+	put_segment(&bytes, envelope.data + 20, 30, false);
+	tap_is(result_of(bytes.data, bytes.len, true, 0, &error), US_CQL_FRAME_BROKEN,
+		   "a part that goes on after its envelope");
+	us_cql_writer_free(&envelope);
+	us_cql_writer_free(&bytes);
+}
+
 /* a large length alone must not cost memory */
 static void
 test_claims(void)
@@ -353,6 +402,7 @@ main(void)
 	test_large();
 	test_flipped_bits();
 	test_broken();
+	test_parts();
 	test_claims();
 	return tap_done();
 }

@@ -170,7 +170,7 @@ put_limbs(UsCqlWriter *writer, const uint32_t *limbs, size_t nlimbs, bool negati
 	{
 		uint8_t		sign = bytes[nbytes - 2] & 0x80 ? 0xff : 0x00;
 
-		if (bytes[nbytes - 1] == sign && (sign == 0xff) == negative)
+		if (bytes[nbytes - 1] == sign)
 			nbytes--;
 		else
 			started = true;
