@@ -100,7 +100,8 @@ my %tokens = (
 	oid => [ qw(0 4294967295 4294967296 -1), '"x"' ],
 	float4 => [ @numbers, @number_strings ],
 	float8 => [ @numbers, @number_strings, 'false' ],
-	numeric => [ @numbers, @number_strings, 'true' ],
+	# with decimals as other converters write them: bytes in base64, scale beside the bytes
+	numeric => [ @numbers, @number_strings, 'true', '"BAg="', '"B1g="', '{"scale": 2, "value": "AJw="}' ],
 	'numeric(6,2)' => [ @numbers, @number_strings ],
 	'numeric(20,0)' => [ qw(18446744073709551615 99999999999999999999 100000000000000000000 0.5 1.5) ],
 	'numeric(3,-2)' => [ qw(12345 99949 99950) ],

@@ -115,5 +115,18 @@ $delivery->produce(5_000);
 $delivery->is_delivered('other', 'bulk', 'second database');
 $delivery->is_delivered('postgres', 'bulk', 'first database beside it');
 
+# a position that is set behind a worker's back, five messages ago: what the
+# worker takes next, from where it was, fails whole, and it starts anew
+is( $node->safe_psql('postgres', q{
+	WITH moved AS (UPDATE userstream.stream_position SET next_offset = next_offset - 5, epoch = epoch + 1
+					WHERE partition = 0 RETURNING next_offset),
+		taken AS (DELETE FROM bulk USING moved WHERE kafka_partition = 0 AND kafka_offset >= next_offset RETURNING 1)
+	SELECT count(*) FROM taken}),
+	5, 'five messages are to come again');
+$delivery->produce(1_000);
+$delivery->is_delivered('postgres', 'bulk', 'a worker that was out of date', lost => '{"0": 5}');
+like(slurp_file($node->logfile), qr/starts anew: position of partition 0 was changed by another process/,
+	'which noticed it');
+
 $node->stop('fast');
 done_testing();
