@@ -76,6 +76,12 @@
 #define us_namespace_aclcheck(oid, role, mode) pg_namespace_aclcheck((oid), (role), (mode))
 #define us_function_aclcheck(oid, role, mode) pg_proc_aclcheck((oid), (role), (mode))
 #else
+#include "catalog/pg_class_d.h"
+#include "catalog/pg_database_d.h"
+#include "catalog/pg_foreign_server_d.h"
+#include "catalog/pg_namespace_d.h"
+#include "catalog/pg_proc_d.h"
+
 #define us_class_ownercheck(oid, role) \
 	object_ownercheck(RelationRelationId, (oid), (role))
 #define us_database_ownercheck(oid, role) \

@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use IO::Socket::INET;
 use IPC::Run qw(start finish timeout);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -88,21 +89,20 @@ like(error_of("SELECT * FROM userstream.peek('kafka', NULL)"), qr/22004: argumen
 like(error_of("CREATE ROLE stranger; SET ROLE stranger; SELECT * FROM userstream.peek('kafka', '$topic')"),
 	qr/42501: permission denied for (foreign )?server kafka/, 'without USAGE on the server');
 
-# a broker that does not answer can be cancelled
-my $slow = UserstreamTest::Kafka->new('slow');
-my $slow_topic = $slow->new_topic('slow', 1);
-create_server($node, 'postgres', $slow, 'slow');
-$slow->pause;
+# a broker that takes connections and does not answer can be cancelled
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 10, ReuseAddr => 1)
+  or die "socket: $!";
+create_server($node, 'postgres', UserstreamTest::Kafka->at("127.0.0.1:$port"), 'silent');
 my %run = (out => '', err => '');
 my $psql = start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
-		"SELECT count(*) FROM userstream.peek('slow', '$slow_topic')" ],
+		"SELECT count(*) FROM userstream.peek('silent', 'topic')" ],
 	'<', \'', '>', \$run{out}, '2>', \$run{err}, timeout(120));
 my $looking = "FROM pg_stat_activity WHERE query LIKE 'SELECT count(*) FROM userstream.peek%' AND state = 'active' AND pid <> pg_backend_pid()";
 ok(wait_until($node, 'postgres', "SELECT count(*) $looking", 1), 'it waits for the broker');
 ask("SELECT pg_cancel_backend(pid) $looking");
 finish($psql);
 like($run{err}, qr/canceling statement due to user request/, 'and can be cancelled');
-$slow->continue;
 
 $node->stop;
 done_testing();
