@@ -60,6 +60,7 @@ OBJS = \
 	extension/status.o \
 	extension/peek.o \
 	extension/topics.o \
+	extension/try.o \
 	extension/hook.o \
 	worker/launcher.o \
 	worker/spawn.o \
@@ -72,6 +73,7 @@ OBJS = \
 	worker/window.o \
 	worker/batch.o \
 	worker/replay.o \
+	worker/trial.o \
 	worker/position.o \
 	worker/dead_letter.o \
 	worker/incident.o \

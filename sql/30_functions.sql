@@ -92,6 +92,12 @@ AS 'MODULE_PATHNAME', 'us_adopt';
 COMMENT ON FUNCTION adopt(text) IS
 'take over a stream that came from another database by restore, template or copy, with its dead letters: it goes on here from the restored positions; null: all that the caller owns';
 
+CREATE FUNCTION try_message(stream text, value bytea, key bytea DEFAULT NULL)
+RETURNS SETOF jsonb LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1
+AS 'MODULE_PATHNAME', 'us_try_message';
+COMMENT ON FUNCTION try_message(text, bytea, bytea) IS
+'the rows that a message would give, one each, or the error that would make it a dead letter; nothing stays written, but sequences go on';
+
 CREATE FUNCTION topics(
 	server name,
 	OUT topic text,

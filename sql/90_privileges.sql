@@ -39,6 +39,7 @@ GRANT EXECUTE ON FUNCTION
 	drop_stream(text, boolean),
 	pause_stream(text),
 	resume_stream(text),
+	try_message(text, bytea, bytea),
 	topics(name),
 	peek(name, text, integer, bigint, timestamptz, integer, integer),
 	create_feed(text, name, name, text, text, text, text, integer, jsonb, boolean),

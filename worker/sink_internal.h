@@ -61,6 +61,7 @@ struct UsSink
 	/* of one batch */
 	Relation	relation;		/* NULL between batches */
 	int			failed_row;
+	int			nwritten;		/* rows of the last write: numbers 0 and on */
 
 	/* of a chunk of messages that expand */
 	UsSinkStage stage;

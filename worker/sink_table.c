@@ -290,6 +290,7 @@ uint64
 us_sink_write(UsSink *sink, const int *order, int from, int to)
 {
 	sink->failed_row = -1;
+	sink->nwritten = to - from;
 	if (sink->upsert != NULL)
 		return us_sink_upsert_write(sink, order, from, to);
 	return sink->direct ? us_sink_direct_write(sink, order, from, to) :
@@ -314,6 +315,39 @@ us_sink_failed_row(const UsSink *sink)
 	if (sink->expand != NULL)
 		return us_sink_failed_message(sink);
 	return sink->failed_row;
+}
+
+int
+us_sink_row_count(const UsSink *sink)
+{
+	return sink->nwritten;
+}
+
+void
+us_sink_forget_rows(UsSink *sink)
+{
+	sink->nwritten = 0;
+}
+
+void
+us_sink_view_row(const UsSink *sink, int i, UsSinkRowView *view)
+{
+	const UsSinkRow *row = &sink->rows[i];
+	const AttrNumber *attnums;
+	int			count = us_map_columns(sink->map, &attnums);
+
+	/* a row that went straight into the heap is a tuple by now */
+	slot_getallattrs(row->slot);
+	view->values = row->slot->tts_values;
+	view->isnull = row->slot->tts_isnull;
+	view->removes = sink->upsert != NULL && row->removes;
+	view->known = palloc0(sizeof(bool) * Max(sink->descriptor->natts, 1));
+	for (int column = 0; column < count; column++)
+		view->known[attnums[column] - 1] = sink->upsert == NULL ||
+			(row->removes ? !row->slot->tts_isnull[attnums[column] - 1] : row->present[column]);
+	/* on the direct way every column has its value here */
+	for (int column = 0; sink->direct && column < sink->descriptor->natts; column++)
+		view->known[column] = true;
 }
 
 void

@@ -84,6 +84,20 @@ extern uint64 us_sink_write_messages(UsSink *sink, const UsMessage *messages, co
 /* whether us_sink_write can write fewer rows than it was given, without an error */
 extern bool us_sink_may_suppress(const UsSink *sink);
 
+/* a row that was written last, for people to see */
+typedef struct UsSinkRowView
+{
+	Datum	   *values;			/* of us_map_descriptor */
+	bool	   *isnull;
+	bool	   *known;			/* by attribute: whether it is not left to the target */
+	bool		removes;		/* only the key is there: the row has to go */
+} UsSinkRowView;
+
+/* how many there are, each of them (known in CurrentMemoryContext), and that there are none */
+extern int	us_sink_row_count(const UsSink *sink);
+extern void us_sink_view_row(const UsSink *sink, int i, UsSinkRowView *row);
+extern void us_sink_forget_rows(UsSink *sink);
+
 /* closes the relation, keeping the lock until the transaction ends */
 extern void us_sink_end(UsSink *sink);
 

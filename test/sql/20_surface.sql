@@ -112,7 +112,7 @@ SELECT set_eq(
 SELECT set_eq(
 	$$ SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 	   WHERE n.nspname = 'userstream' $$,
-	ARRAY['create_stream', 'alter_stream', 'seek_stream', 'adopt', 'drop_stream', 'pause_stream', 'resume_stream', 'retry_dead_letters', 'wait_for', 'topics', 'peek', '_owns', '_sees',
+	ARRAY['create_stream', 'alter_stream', 'seek_stream', 'adopt', 'drop_stream', 'pause_stream', 'resume_stream', 'retry_dead_letters', 'wait_for', 'try_message', 'topics', 'peek', '_owns', '_sees',
 		  'create_feed', 'alter_feed', 'drop_feed', 'run_feed', '_feed_live',
 		  '_stream_live', '_partition_live', 'kafka_validator', 'http_validator', 'cassandra_validator'],
 	'the schema holds the documented functions');
