@@ -25,6 +25,7 @@ OBJS = \
 	extension/kafka_topics.o \
 	extension/args.o \
 	extension/stream_args.o \
+	extension/broker.o \
 	extension/stream_topic.o \
 	extension/stream_start.o \
 	extension/stream_check.o \

@@ -8,46 +8,41 @@
  */
 #include "postgres.h"
 
+#include "extension/broker.h"
 #include "extension/feed.h"
 #include "extension/kafka_admin.h"
 #include "extension/stream_topic.h"
-#include "miscadmin.h"
-#include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
-#define CREATE_TIMEOUT_MS	10000
-
-static bool
-interrupt_pending(void)
+typedef struct Creation
 {
-	return InterruptPending;
+	const UsTopicQuestion *question;
+	const UsFeedOptions *options;
+	UsOptionList server_options;
+} Creation;
+
+static UsTopicResult
+ask_creation(void *argument, int timeout_ms, bool (*interrupted) (void),
+			 char *errstr, size_t errstr_size)
+{
+	Creation   *creation = argument;
+
+	return us_kafka_topic_create(&creation->server_options, creation->question->topic,
+								 creation->options->create_partitions,
+								 creation->options->create_replication_factor,
+								 timeout_ms, interrupted, errstr, errstr_size);
 }
 
 static void
 create_topic(const UsTopicQuestion *question, const UsFeedOptions *options)
 {
-	UsOptionList server_options = us_server_options(question->server, question->owner);
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CREATE_TIMEOUT_MS);
-	UsTopicResult result;
+	Creation	creation = {
+		.question = question,
+		.options = options,
+		.server_options = us_server_options(question->server, question->owner)
+	};
 	char		errstr[512];
-	long		left_ms;
+	UsTopicResult result = us_broker_ask(ask_creation, &creation, errstr, sizeof(errstr));
 
-	/* what the catalogs were read with must not be held while waiting */
-	InvalidateCatalogSnapshot();
-	/* an interrupt that turns out not to end us starts the question anew */
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-		errstr[0] = '\0';
-		result = us_kafka_topic_create(&server_options, question->topic,
-									   options->create_partitions,
-									   options->create_replication_factor,
-									   (int) Max(left_ms, 1), interrupt_pending,
-									   errstr, sizeof(errstr));
-	} while (result == US_TOPIC_INTERRUPTED && left_ms > 0);
-
-	CHECK_FOR_INTERRUPTS();
 	if (result == US_TOPIC_OK)
 		return;
 	ereport(ERROR,

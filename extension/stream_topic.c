@@ -9,21 +9,14 @@
  */
 #include "postgres.h"
 
+#include "extension/broker.h"
 #include "extension/compat.h"
 #include "extension/server.h"
 #include "extension/stream_topic.h"
 #include "miscadmin.h"
 #include "utils/palloc.h"
-#include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-
-static bool
-interrupt_pending(void)
-{
-	return InterruptPending;
-}
 
 void
 us_stream_topic_refuse(const UsTopicQuestion *question, UsTopicResult result, const char *errstr)
@@ -85,46 +78,49 @@ check_topic(const UsTopicQuestion *question, const UsTopic *topic)
 					 errhint("Call again when all brokers run.")));
 }
 
+typedef struct Description
+{
+	const UsTopicQuestion *question;
+	UsOptionList options;
+	UsTopicPartition *found;	/* malloc'd */
+	int			count;
+} Description;
+
+static UsTopicResult
+ask_topic(void *argument, int timeout_ms, bool (*interrupted) (void),
+		  char *errstr, size_t errstr_size)
+{
+	Description *description = argument;
+	const UsTopicQuestion *question = description->question;
+
+	return us_kafka_topic_describe(&description->options, question->topic, question->time_ms,
+								   timeout_ms, interrupted, &description->found,
+								   &description->count, errstr, errstr_size);
+}
+
 void
 us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic)
 {
-	UsOptionList options = us_server_options(question->server, question->owner);
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), US_BROKER_TIMEOUT_MS);
-	UsTopicPartition *found = NULL;
-	UsTopicResult result;
+	Description description = {
+		.question = question,
+		.options = us_server_options(question->server, question->owner)
+	};
 	char		errstr[512];
-	long		left_ms;
+	UsTopicResult result = us_broker_ask(ask_topic, &description, errstr, sizeof(errstr));
+	Size		size;
 
-	/* what the catalogs were read with must not be held while waiting */
-	InvalidateCatalogSnapshot();
-	/* an interrupt that turns out not to end us starts the question anew */
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-		errstr[0] = '\0';
-		pgstat_report_wait_start(PG_WAIT_EXTENSION);
-		result = us_kafka_topic_describe(&options, question->topic, question->time_ms,
-										 (int) Max(left_ms, 1), interrupt_pending,
-										 &found, &topic->count,
-										 errstr, sizeof(errstr));
-		pgstat_report_wait_end();
-	} while (result == US_TOPIC_INTERRUPTED && left_ms > 0);
-
-	if (result == US_TOPIC_OK)
-	{
-		Size		size = sizeof(UsTopicPartition) * topic->count;
-
-		/* found is malloc'd: nothing may raise before it is freed */
-		topic->partitions = palloc_extended(size, MCXT_ALLOC_NO_OOM);
-		if (topic->partitions != NULL && size > 0)
-			memcpy(topic->partitions, found, size);
-		free(found);
-		if (topic->partitions == NULL)
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	}
-	CHECK_FOR_INTERRUPTS();
 	if (result != US_TOPIC_OK)
 		us_stream_topic_refuse(question, result, errstr);
+
+	/* nothing may raise before what was found is freed */
+	topic->count = description.count;
+	size = sizeof(UsTopicPartition) * topic->count;
+	topic->partitions = palloc_extended(size, MCXT_ALLOC_NO_OOM);
+	if (topic->partitions != NULL && size > 0)
+		memcpy(topic->partitions, description.found, size);
+	free(description.found);
+	if (topic->partitions == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	CHECK_FOR_INTERRUPTS();
 	check_topic(question, topic);
 }

@@ -9,8 +9,6 @@
 #include "extension/compat.h"
 #include "extension/kafka_topic.h"
 
-#define US_BROKER_TIMEOUT_MS	10000	/* for all that is asked of the broker in one call */
-
 /* what to ask, and whom; names are for messages */
 typedef struct UsTopicQuestion
 {

@@ -9,53 +9,31 @@
 #include "postgres.h"
 
 #include "extension/args.h"
-#include "extension/compat.h"
+#include "extension/broker.h"
 #include "extension/server.h"
 #include "extension/stream_topic.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(us_topics);
 
-static bool
-interrupt_pending(void)
+typedef struct TopicList
 {
-	return InterruptPending;
-}
+	UsOptionList options;
+	UsTopicEntry *entries;
+	int			count;
+} TopicList;
 
-static void
-list_topics(const UsTopicQuestion *question, UsTopicEntry **entries, int *count)
+static UsTopicResult
+ask_topics(void *argument, int timeout_ms, bool (*interrupted) (void),
+		   char *errstr, size_t errstr_size)
 {
-	UsOptionList options = us_server_options(question->server, question->owner);
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   US_BROKER_TIMEOUT_MS);
-	UsTopicResult result;
-	char		errstr[512];
-	long		left_ms;
+	TopicList  *list = argument;
 
-	InvalidateCatalogSnapshot();
-	/* an interrupt that turns out not to end us starts the question anew */
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-		errstr[0] = '\0';
-		pgstat_report_wait_start(PG_WAIT_EXTENSION);
-		result = us_kafka_topics_list(&options, (int) Max(left_ms, 1), interrupt_pending,
-									  entries, count, errstr, sizeof(errstr));
-		pgstat_report_wait_end();
-	} while (result == US_TOPIC_INTERRUPTED && left_ms > 0);
-
-	if (result != US_TOPIC_OK)
-	{
-		CHECK_FOR_INTERRUPTS();
-		us_stream_topic_refuse(question, result, errstr);
-	}
+	return us_kafka_topics_list(&list->options, timeout_ms, interrupted,
+								&list->entries, &list->count, errstr, errstr_size);
 }
 
 static void
@@ -81,8 +59,9 @@ us_topics(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	UsTopicQuestion question = {.time_ms = -1};
-	UsTopicEntry *entries = NULL;
-	int			count = 0;
+	TopicList	list = {0};
+	UsTopicResult result;
+	char		errstr[512];
 
 	if (PG_ARGISNULL(0))
 		us_args_refuse_null("server");
@@ -90,15 +69,18 @@ us_topics(PG_FUNCTION_ARGS)
 	question.server_name = NameStr(*PG_GETARG_NAME(0));
 	question.owner = GetUserId();
 	question.server = us_server_lookup(question.server_name, US_SERVER_KAFKA, question.owner);
-	list_topics(&question, &entries, &count);
+	list.options = us_server_options(question.server, question.owner);
+	result = us_broker_ask(ask_topics, &list, errstr, sizeof(errstr));
+	if (result != US_TOPIC_OK)
+		us_stream_topic_refuse(&question, result, errstr);
 	PG_TRY();
 	{
-		for (int i = 0; i < count; i++)
-			put_entry(rsinfo, &entries[i]);
+		for (int i = 0; i < list.count; i++)
+			put_entry(rsinfo, &list.entries[i]);
 	}
 	PG_FINALLY();
 	{
-		us_kafka_topics_free(entries, count);
+		us_kafka_topics_free(list.entries, list.count);
 	}
 	PG_END_TRY();
 	return (Datum) 0;

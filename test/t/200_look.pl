@@ -90,7 +90,7 @@ like(error_of("CREATE ROLE stranger; SET ROLE stranger; SELECT * FROM userstream
 	qr/42501: permission denied for (foreign )?server kafka/, 'without USAGE on the server');
 
 # a broker that takes connections and does not answer can be cancelled
-my $port = PostgreSQL::Test::Cluster::get_free_port();
+$port = PostgreSQL::Test::Cluster::get_free_port();
 my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 10, ReuseAddr => 1)
   or die "socket: $!";
 create_server($node, 'postgres', UserstreamTest::Kafka->at("127.0.0.1:$port"), 'silent');
