@@ -342,7 +342,7 @@ tell_cause(UsSource *source, rd_kafka_resp_err_t err, UsEvent *event)
 	}
 }
 
-/* errors and logs of the handle */
+/* errors and logs of the handle, answers to published positions */
 static void
 poll_handle(UsSource *source)
 {
@@ -360,6 +360,8 @@ poll_handle(UsSource *source)
 			add_event(source, err, -1, -1, rd_kafka_event_error_string(event));
 			tell_cause(source, err, &source->events[source->nevents - 1]);
 		}
+		else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT)
+			us_kafka_source_published(source, rd_kafka_event_error(event));
 		else
 			add_log_line(source, event);
 		rd_kafka_event_destroy(event);

@@ -26,12 +26,17 @@ struct UsSource
 	struct rd_kafka_topic_partition_list_s *first_low;	/* watermarks at the start; */
 	struct rd_kafka_topic_partition_list_s *first_high; /* NULL = unknown */
 	int			log_level;
+	bool		publishing;		/* positions are on their way to the broker ... */
+	bool		publish_lost;	/* or did not get there */
 	UsEventKind cause;			/* of the last error of a broker's connection, ... */
 	char		cause_text[512];	/* and its words; empty = none yet */
 	int			nevents;
 	int			first_event;
 	UsEvent		events[US_KAFKA_MAX_EVENTS];
 };
+
+/* the broker's answer to us_source_publish, as librdkafka's error code */
+extern void us_kafka_source_published(UsSource *source, int error);
 
 /* ask the broker for the watermarks to begin with, a second at most */
 extern void us_kafka_source_ask_watermarks(UsSource *source, const UsSourceConfig *config);

@@ -129,9 +129,14 @@ extern bool us_source_probe(UsSource *source, int32_t partition, int timeout_ms,
 /*
  * us_source_publish -- tell the broker where partitions stand, for its tools
  *
- * Asynchronous: does not wait, and nothing comes of it when it fails.
+ * Asynchronous: does not wait, and a refusal changes nothing.  Returns false,
+ * and does nothing, while an earlier one is not answered: of two under way
+ * either might come last.
  */
-extern void us_source_publish(UsSource *source, const UsAssignment *positions, int count);
+extern bool us_source_publish(UsSource *source, const UsAssignment *positions, int count);
+
+/* did the last one not get through?  says so once */
+extern bool us_source_publish_lost(UsSource *source);
 
 /* header number i of a message; false when there is none */
 extern bool us_source_header(const UsMessage *message, size_t i, UsHeader *header);

@@ -138,7 +138,11 @@ us_worker_publish(UsWorker *worker)
 	UsBatch    *batch = worker->batch;
 	UsAssignment *positions;
 
-	if (!worker->unpublished || worker->source == NULL)
+	if (worker->source == NULL)
+		return -1;
+	if (us_source_publish_lost(worker->source))
+		worker->unpublished = true;
+	if (!worker->unpublished)
 		return -1;
 	if (now < due)
 		return TimestampDifferenceMilliseconds(now, due) + 1;
@@ -149,12 +153,11 @@ us_worker_publish(UsWorker *worker)
 		positions[i].partition = batch->partitions[i].position.partition;
 		positions[i].offset = batch->partitions[i].position.next_offset;
 	}
-	us_source_publish(worker->source, positions, batch->npartitions);
+	worker->unpublished = !us_source_publish(worker->source, positions, batch->npartitions);
 	pfree(positions);
 
-	worker->unpublished = false;
 	worker->published_at = now;
-	return -1;
+	return worker->unpublished ? PUBLISH_INTERVAL_MS : -1;
 }
 
 /*

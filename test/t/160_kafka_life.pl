@@ -112,6 +112,7 @@ $kafka->kill;
 ok(wait_until($node, 'postgres', state_and_error('plain', '.'), 'waiting|t'), 'broker killed: waits and says why');
 $kafka->start;
 $plain->is_delivered('postgres', 'plain', 'broker killed and started');
+committed_is('plain', 'what did not get through to it is published again');
 
 # --- unknown topic
 my ($code, $out, $err) = $node->psql('postgres',
