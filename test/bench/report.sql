@@ -1,23 +1,27 @@
 -- test/bench/report.sql
---    medians, spread, and ratios to the COPY of the same set
+--    medians, spread, and ratios to one way of the same set
+--
+-- Run by test/bench/run with the variables base (the way that is 1), title and
+-- topic (what the sets read).
 
 WITH m AS (
-	SELECT target, way,
+	SELECT set, way, min(id) AS place,
 		   percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median,
 		   min(seconds) AS fastest, max(seconds) AS slowest,
 		   percentile_cont(0.5) WITHIN GROUP (ORDER BY start_s) AS start_s,
 		   percentile_cont(0.5) WITHIN GROUP (ORDER BY cpu_s) AS cpu_s,
 		   max(anon_kb) AS anon_kb
-	FROM bench.result GROUP BY target, way
+	FROM bench.result GROUP BY set, way
 )
-SELECT replace(m.target, '_', ' ') AS "table", m.way,
+SELECT replace(m.set, '_', ' ') AS set, m.way,
 	   round(m.median::numeric, 2) AS "median s",
 	   round(m.fastest::numeric, 2) || ' - ' || round(m.slowest::numeric, 2) AS "spread s",
 	   round((e.n / m.median / 1000)::numeric) AS "krows/s",
-	   round((c.median / m.median)::numeric, 2) AS "COPY = 1",
+	   round((c.median / m.median)::numeric, 2) AS :"title",
 	   round(m.cpu_s::numeric, 2) AS "CPU s",
+	   round((c.cpu_s / m.cpu_s)::numeric, 2) AS "by CPU",
 	   round(m.start_s::numeric, 2) AS "start s",
 	   round(m.anon_kb / 1024.0) AS "RssAnon MB"
-FROM m JOIN m c ON c.target = m.target AND c.way = 'COPY'
-CROSS JOIN bench.expected e
-ORDER BY m.target, m.way;
+FROM m JOIN m c ON c.set = m.set AND c.way = :'base'
+JOIN bench.expected e ON e.topic = :'topic'
+ORDER BY m.set, m.place;

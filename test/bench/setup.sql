@@ -1,7 +1,8 @@
 -- test/bench/setup.sql
 --    tables, rows and what watches a run
 --
--- Run by test/bench/run with the variables address and messages.
+-- Run by test/bench/run with the variables address, messages, mode_messages,
+-- topic and mode_topic.
 
 CREATE EXTENSION userstream;
 CREATE SERVER kafka FOREIGN DATA WRAPPER userstream_kafka
@@ -27,18 +28,39 @@ SELECT md5('user ' || i)::uuid AS id,
 	   timestamptz '2020-01-01 00:00:00+00' + (h % 150000000) * interval '1.001 second' AS registered_at
 FROM (SELECT i, hashint8(i)::bigint + 2147483648 AS h FROM generate_series(1, :messages) i) AS seed;
 
+CREATE TABLE bench.mode_source AS SELECT * FROM bench.source LIMIT :mode_messages;
+
 CREATE TABLE bench.no_key (LIKE bench.source);
 CREATE TABLE bench.with_key (LIKE bench.source, PRIMARY KEY (id));
 
+-- They give the rows that the messages give by themselves, so that all ways can be checked alike.
+CREATE FUNCTION bench.to_document(r jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+	SELECT jsonb_build_object(
+		'id', r->'id', 'first_name', r->'first_name', 'last_name', r->'last_name', 'gender', r->'gender',
+		'address', r->'address', 'email', r->'email', 'username', r->'username', 'phone', r->'phone',
+		'picture', r->'picture', 'nationality', r->'nationality', 'dob', r->'dob', 'registered_at', r->'registered_at')
+$$;
+
+CREATE FUNCTION bench.to_rows(r jsonb) RETURNS SETOF bench.with_key LANGUAGE sql STABLE AS $$
+	SELECT (r->>'id')::uuid, r->>'first_name', r->>'last_name', r->>'gender', r->>'address', r->>'email',
+		   r->>'username', r->>'phone', r->>'picture', r->>'nationality',
+		   (r->>'dob')::timestamptz, (r->>'registered_at')::timestamptz
+$$;
+
+CREATE FUNCTION bench.is_wanted(r jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+	SELECT r->>'email' LIKE '%@%'
+$$;
+
 CREATE TABLE bench.result (
+	id			integer GENERATED ALWAYS AS IDENTITY,
 	run			integer NOT NULL,
-	target		text NOT NULL,
+	set			text NOT NULL,				-- ways that are compared
 	way			text NOT NULL,
 	seconds		double precision NOT NULL,	-- what the README calls the time
 	start_s		double precision,			-- from create_stream's commit to the first worker's start
 	cpu_s		double precision NOT NULL,	-- user and system, of the process or processes that load
 	anon_kb		bigint,						-- largest RssAnon seen of one worker
-	PRIMARY KEY (run, target, way)
+	PRIMARY KEY (run, set, way)
 );
 
 -- CPU seconds of a process with all its threads; ticks are 1/100 s on Linux
@@ -51,17 +73,23 @@ CREATE FUNCTION bench.anon_kb(pid text) RETURNS bigint LANGUAGE sql VOLATILE AS 
 	SELECT substring(pg_read_file('/proc/' || pid || '/status', 0, 8192, true) FROM 'RssAnon:\s+(\d+) kB')::bigint
 $$;
 
--- independent of the rows' order; raises when a row is lost, doubled or changed
-CREATE TABLE bench.expected AS
-SELECT count(*) AS n, sum(hashtextextended(t::text, 0)::numeric) AS checksum FROM bench.source t;
+-- independent of the rows' order; check_rows raises when a row is lost, doubled or changed
+CREATE VIEW bench.sources AS
+SELECT :'topic' AS topic, s::text AS row FROM bench.source s
+UNION ALL
+SELECT :'mode_topic', s::text FROM bench.mode_source s;
 
-CREATE FUNCTION bench.check_rows(target regclass) RETURNS void LANGUAGE plpgsql AS $$
+CREATE TABLE bench.expected AS
+SELECT topic, count(*) AS n, sum(hashtextextended(row, 0)::numeric) AS checksum FROM bench.sources GROUP BY topic;
+DROP VIEW bench.sources;
+
+CREATE FUNCTION bench.check_rows(target regclass, source text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	is_equal boolean;
 BEGIN
 	EXECUTE format('SELECT count(*) = e.n AND sum(hashtextextended(t::text, 0)::numeric) = e.checksum '
-				   'FROM %s t CROSS JOIN bench.expected e GROUP BY e.n, e.checksum', target)
-		INTO is_equal;
+				   'FROM %s t CROSS JOIN bench.expected e WHERE e.topic = $1 GROUP BY e.n, e.checksum', target)
+		INTO is_equal USING source;
 	IF is_equal IS NOT TRUE THEN
 		RAISE 'rows of % are not those of the source', target;
 	END IF;
