@@ -119,36 +119,51 @@ function_name(Oid oid)
 									  get_func_name(oid));
 }
 
-/* SELECT number and result FROM the messages, by transform and filter, where there are such */
+/* what the query gives of a transform's result, which row stands for in it */
+static char *
+result_columns(const UsExpand *expand, const char *row, Relation target,
+			   const AttrNumber *attnums, int nattnums)
+{
+	StringInfoData text;
+
+	if (!expand->gives_rows)
+		return psprintf(", %s::pg_catalog.text", row);
+	initStringInfo(&text);
+	for (int i = 0; i < nattnums; i++)
+		appendStringInfo(&text, ", %s.%s", row,
+						 quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(target),
+																attnums[i] - 1)->attname)));
+	return text.data;
+}
+
+/*
+ * SELECT number and result FROM the messages, by transform and filter, where
+ * there are such.  A function in FROM costs a tuplestore for each message
+ * unless it is a set that can be inlined.  So one that gives no set is called
+ * in a select list; OFFSET 0 keeps that apart, else it were called for each
+ * use of its result.
+ */
 static char *
 make_query(UsExpand *expand, const UsFunction *transform, const UsFunction *filter,
 		   Relation target, const AttrNumber *attnums, int nattnums)
 {
-	StringInfoData text;
-	const char *and = " WHERE ";
+	const char *condition = filter == NULL ? "true" :
+		psprintf("%s(%s)", function_name(filter->oid), argument_of(expand, filter));
+	const char *call;
+	const char *row;
 
-	initStringInfo(&text);
-	appendStringInfoString(&text, "SELECT m.n");
-	if (expand->gives_rows)
-	{
-		for (int i = 0; i < nattnums; i++)
-			appendStringInfo(&text, ", r.%s",
-							 quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(target),
-																	attnums[i] - 1)->attname)));
-	}
-	else if (transform != NULL)
-		appendStringInfoString(&text, ", r.v::pg_catalog.text");
-	appendStringInfoString(&text, " FROM " MESSAGES_NAME " m");
-	if (transform != NULL)
-		appendStringInfo(&text, " CROSS JOIN LATERAL %s(%s) AS r%s%sNOT (r IS NULL)",
-						 function_name(transform->oid), argument_of(expand, transform),
-						 expand->gives_rows ? "" : "(v)", and);
-	if (transform != NULL)
-		and = " AND ";
-	if (filter != NULL)
-		appendStringInfo(&text, "%s%s(%s)", and, function_name(filter->oid),
-						 argument_of(expand, filter));
-	return text.data;
+	if (transform == NULL)
+		return psprintf("SELECT m.n FROM " MESSAGES_NAME " m WHERE %s", condition);
+
+	call = psprintf("%s(%s)", function_name(transform->oid), argument_of(expand, transform));
+	if (!transform->is_set)
+		return psprintf("SELECT m.n%s FROM (SELECT m.n, %s AS r FROM " MESSAGES_NAME " m WHERE %s OFFSET 0) m "
+						"WHERE NOT (m.r IS NULL)",
+						result_columns(expand, "(m.r)", target, attnums, nattnums), call, condition);
+	row = expand->gives_rows ? "r" : "r.v";
+	return psprintf("SELECT m.n%s FROM " MESSAGES_NAME " m CROSS JOIN LATERAL %s AS r%s WHERE %s AND NOT (%s IS NULL)",
+					result_columns(expand, row, target, attnums, nattnums), call,
+					expand->gives_rows ? "" : "(v)", condition, row);
 }
 
 static void

@@ -34,7 +34,7 @@ CREATE TABLE bench.no_key (LIKE bench.source);
 CREATE TABLE bench.with_key (LIKE bench.source, PRIMARY KEY (id));
 
 -- They give the rows that the messages give by themselves, so that all ways can be checked alike.
-CREATE FUNCTION bench.to_document(r jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION bench.to_document(r jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object(
 		'id', r->'id', 'first_name', r->'first_name', 'last_name', r->'last_name', 'gender', r->'gender',
 		'address', r->'address', 'email', r->'email', 'username', r->'username', 'phone', r->'phone',
