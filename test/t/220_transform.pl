@@ -114,6 +114,25 @@ is(ledger('wanted'), '3001|997|4|2000|t', 'skipped ones count');
 caught_up('single', $numbers, 'a single row or null');
 is(ask('SELECT count(*), min(n) FROM single'), '9|2991', 'null is no row');
 
+# filter and transform together; a set of documents
+my $few = $kafka->new_topic('few', 1);
+$kafka->produce($few, [ map { { value => qq({"n": $_}) } } 1 .. 90 ]);
+ask(q{CREATE TABLE pair (n int, call int);
+	CREATE SEQUENCE calls;
+	CREATE FUNCTION pair_of(m jsonb) RETURNS pair LANGUAGE plpgsql IMMUTABLE AS
+	$$ BEGIN RETURN ROW((m ->> 'n')::int, nextval('public.calls'))::public.pair; END $$;
+	CREATE TABLE twice_each (n int);
+	CREATE FUNCTION two_each(m jsonb) RETURNS SETOF jsonb LANGUAGE sql AS
+	$$ VALUES (m), (NULL), (jsonb_build_object('n', -(m ->> 'n')::int)) $$});
+ask("SELECT userstream.create_stream('pair', 'kafka', '$few', 'pair', transform => 'pair_of(jsonb)',
+	options => '{\"filter\": \"is_wanted(jsonb)\"}')");
+ask("SELECT userstream.create_stream('both', 'kafka', '$few', 'twice_each', transform => 'two_each(jsonb)')");
+caught_up('pair', $few, 'a filter before a transform');
+is(ask('SELECT count(*), bool_and(n % 3 = 0), max(call), (SELECT last_value FROM calls) FROM pair'), '30|t|30|30',
+	'a transform is called once for each message that is let through');
+caught_up('both', $few, 'a set of documents');
+is(ask('SELECT count(*), sum(n), count(DISTINCT n) FROM twice_each'), '180|0|180', 'each but null is a row');
+
 # the names are kept as they are, whatever the search path or a renaming says
 is(ask(q{SELECT transform FROM userstream.stream WHERE name = 'doubled'}), 'public.double(jsonb)', 'stored by its full name');
 is(ask(q{SELECT options FROM userstream.stream WHERE name = 'wanted'}), '{"filter": "public.is_wanted(jsonb)"}', 'the filter too');
