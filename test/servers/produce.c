@@ -96,6 +96,8 @@ open_producer(const char *name)
 	set(conf, "linger.ms", "20");
 	set(conf, "queue.buffering.max.messages", "1000000");
 	set(conf, "log_level", "3");
+	/* else a request that is sent again overtakes the ones before it */
+	set(conf, "enable.idempotence", "true");
 	for (int i = 0; i < nproperties; i++)
 	{
 		char	   *property = strdup(properties[i]);

@@ -285,7 +285,9 @@ sub kcat_produce
 {
 	my ($self, $topic, $lines, $tombstones, %args) = @_;
 	my @command = ('kcat', '-q', '-P', '-b', $self->address, '-t', $topic,
-		'-K', '\x1f', '-D', '\x1e', '-X', 'message.max.bytes=100000000');
+		'-K', '\x1f', '-D', '\x1e', '-X', 'message.max.bytes=100000000',
+		# else a request that is sent again overtakes the ones before it
+		'-X', 'enable.idempotence=true');
 
 	push @command, '-p', $args{partition} if defined $args{partition};
 	push @command, '-Z' if $tombstones;
