@@ -61,7 +61,9 @@ typedef struct Found
 typedef struct Range
 {
 	int32		partition;
+	int64		from;
 	int64		to;
+	int			messages;		/* read of it */
 	bool		done;
 } Range;
 
@@ -72,6 +74,9 @@ typedef struct Peek
 	int			max_messages;
 	int64		max_bytes;
 
+	UsTopic		topic;
+	TimestampTz deadline;
+	bool		late;			/* it came before all was read */
 	UsAssignment *assignments;
 	Range	   *ranges;			/* one for each assignment */
 	int			nranges;
@@ -111,7 +116,7 @@ to_kafka_time(TimestampTz at)
 		return 0;
 	if (TIMESTAMP_IS_NOEND(at))
 		return PG_INT64_MAX;
-	return Max((at + UNIX_EPOCH_US) / 1000, 0);
+	return Max(at / 1000 + UNIX_EPOCH_US / 1000, 0);
 }
 
 static void
@@ -143,7 +148,7 @@ first_offset(FunctionCallInfo fcinfo, const Peek *peek, const UsTopicPartition *
 	int64		from;
 
 	if (peek->newest)
-		from = partition->high_offset - peek->max_messages;
+		from = partition->high_offset - Min(peek->max_messages, partition->high_offset);
 	else if (PG_ARGISNULL(ARG_FROM_OFFSET))
 		from = partition->time_offset < 0 ? partition->high_offset : partition->time_offset;
 	else
@@ -154,15 +159,14 @@ first_offset(FunctionCallInfo fcinfo, const Peek *peek, const UsTopicPartition *
 static void
 choose_ranges(FunctionCallInfo fcinfo, Peek *peek)
 {
-	UsTopic		topic;
+	int			count = peek->topic.count;
 	bool		exists = PG_ARGISNULL(ARG_PARTITION);
 
-	us_stream_topic_describe(&peek->question, &topic);
-	peek->assignments = palloc(sizeof(UsAssignment) * topic.count);
-	peek->ranges = palloc0(sizeof(Range) * topic.count);
-	for (int i = 0; i < topic.count; i++)
+	peek->assignments = palloc(sizeof(UsAssignment) * count);
+	peek->ranges = palloc0(sizeof(Range) * count);
+	for (int i = 0; i < count; i++)
 	{
-		const UsTopicPartition *partition = &topic.partitions[i];
+		const UsTopicPartition *partition = &peek->topic.partitions[i];
 		int64		from = first_offset(fcinfo, peek, partition);
 
 		if (!PG_ARGISNULL(ARG_PARTITION) && partition->partition != PG_GETARG_INT32(ARG_PARTITION))
@@ -170,9 +174,8 @@ choose_ranges(FunctionCallInfo fcinfo, Peek *peek)
 		exists = true;
 		if (from >= partition->high_offset)
 			continue;
-		peek->assignments[peek->nranges].partition = partition->partition;
-		peek->assignments[peek->nranges].offset = from;
 		peek->ranges[peek->nranges].partition = partition->partition;
+		peek->ranges[peek->nranges].from = from;
 		peek->ranges[peek->nranges].to = partition->high_offset;
 		peek->nranges++;
 	}
@@ -181,7 +184,7 @@ choose_ranges(FunctionCallInfo fcinfo, Peek *peek)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("topic \"%s\" has no partition %d",
 						peek->question.topic, PG_GETARG_INT32(ARG_PARTITION)),
-				 errhint("Its partitions are 0 to %d.", topic.count - 1)));
+				 errhint("Its partitions are 0 to %d.", count - 1)));
 }
 
 static Range *
@@ -296,7 +299,10 @@ take_messages(Peek *peek, UsSource *source)
 
 			/* what came after the look at the watermarks is of the next call */
 			if (messages[i].offset < range->to)
+			{
 				add_message(peek, &messages[i]);
+				range->messages++;
+			}
 			range->done |= messages[i].offset + 1 >= range->to;
 		}
 	}
@@ -338,11 +344,10 @@ take_events(Peek *peek, UsSource *source)
 static void
 read_messages(Peek *peek, UsSource *source)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), READ_TIMEOUT_MS);
-
 	while (!all_done(peek) && !is_full(peek))
 	{
-		long		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		long		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+																peek->deadline);
 		bool		any;
 
 		CHECK_FOR_INTERRUPTS();
@@ -352,6 +357,7 @@ read_messages(Peek *peek, UsSource *source)
 			continue;
 		if (left_ms <= 0)
 		{
+			peek->late = true;
 			ereport(WARNING,
 					(errmsg("topic \"%s\" was not read to its end", peek->question.topic),
 					 errdetail("The brokers gave no more within %d seconds.", READ_TIMEOUT_MS / 1000)));
@@ -379,8 +385,14 @@ read_topic(Peek *peek)
 		.assignments = peek->assignments
 	};
 	char		errstr[512];
-	UsSource   *source = us_source_open(&config, errstr, sizeof(errstr));
+	UsSource   *source;
 
+	for (int i = 0; i < peek->nranges; i++)
+	{
+		peek->assignments[i].partition = peek->ranges[i].partition;
+		peek->assignments[i].offset = peek->ranges[i].from;
+	}
+	source = us_source_open(&config, errstr, sizeof(errstr));
 	if (source == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
@@ -397,6 +409,46 @@ read_topic(Peek *peek)
 	PG_END_TRY();
 }
 
+/*
+ * Not every offset has a message: there are markers of transactions, and what
+ * compaction took.  Ranges that gave too few begin earlier; whether there is
+ * such a one.
+ */
+static bool
+reach_back(Peek *peek)
+{
+	bool		any = false;
+
+	for (int i = 0; i < peek->nranges; i++)
+	{
+		Range	   *range = &peek->ranges[i];
+		int64		low = 0;
+
+		for (int k = 0; k < peek->topic.count; k++)
+			if (peek->topic.partitions[k].partition == range->partition)
+				low = peek->topic.partitions[k].low_offset;
+		if (range->messages >= peek->max_messages || range->from <= low)
+			continue;
+		range->from = Max(low, range->to - (range->to - range->from) * 4);
+		any = true;
+	}
+	return any;
+}
+
+static void
+start_over(Peek *peek)
+{
+	for (int i = 0; i < peek->nfound; i++)
+		heap_freetuple(peek->found[i].tuple);
+	peek->nfound = 0;
+	peek->bytes = 0;
+	for (int i = 0; i < peek->nranges; i++)
+	{
+		peek->ranges[i].messages = 0;
+		peek->ranges[i].done = false;
+	}
+}
+
 Datum
 us_peek(PG_FUNCTION_ARGS)
 {
@@ -406,9 +458,16 @@ us_peek(PG_FUNCTION_ARGS)
 	read_arguments(fcinfo, &peek);
 	InitMaterializedSRF(fcinfo, 0);
 	peek.descriptor = rsinfo->setDesc;
+	us_stream_topic_describe(&peek.question, &peek.topic);
+	peek.deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), READ_TIMEOUT_MS);
 	choose_ranges(fcinfo, &peek);
 	if (peek.nranges > 0)
 		read_topic(&peek);
+	while (peek.newest && !peek.late && reach_back(&peek))
+	{
+		start_over(&peek);
+		read_topic(&peek);
+	}
 
 	/* oldest first, as a topic is read */
 	if (peek.newest)

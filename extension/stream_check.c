@@ -162,7 +162,8 @@ check_upsert_privileges(Relation target, const UsMap *map, const UsKey *key, boo
 			pg_attribute_aclcheck(relid, key->attnums[i], owner, ACL_SELECT) != ACLCHECK_OK)
 			missing = "SELECT";
 	for (int i = 0; i < count; i++)
-		if (pg_class_aclcheck(relid, owner, ACL_UPDATE) != ACLCHECK_OK &&
+		if (!us_key_has(key, attnums[i]) &&
+			pg_class_aclcheck(relid, owner, ACL_UPDATE) != ACLCHECK_OK &&
 			pg_attribute_aclcheck(relid, attnums[i], owner, ACL_UPDATE) != ACLCHECK_OK)
 			missing = "UPDATE";
 	if (removes && pg_class_aclcheck(relid, owner, ACL_DELETE) != ACLCHECK_OK)

@@ -81,25 +81,33 @@ typedef struct Receiver
 static UsFunction
 find_function(Oid oid, const char *signature, Oid target, const char *format)
 {
+	bool		is_filter = !OidIsValid(target);
 	UsFunction	function;
 
 	if (!us_expand_read_function(oid, &function))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("function %s does not exist any more", signature),
-				 errhint("Create it again, or name another with userstream.alter_stream.")));
+				 errmsg("%s %s does not exist any more",
+						is_filter ? "filter" : "transform", signature),
+				 is_filter ?
+				 errhint("Create it again, or name another: userstream.alter_stream(..., options => '{\"filter\": ...}').") :
+				 errhint("Name a function, also when it has the same name: userstream.alter_stream(..., transform => ...).")));
 	us_expand_check_function(&function, signature, target, format);
 	return function;
 }
 
-/* a filter has no oid beside its name: it is looked up at each compilation */
+/* a filter has no oid beside its name: it is looked up at each compilation; InvalidOid = gone */
 static Oid
 filter_oid(const char *signature)
 {
-	Oid			oid = DatumGetObjectId(DirectFunctionCall1(to_regprocedure,
-														   CStringGetTextDatum(signature)));
+	LOCAL_FCINFO(fcinfo, 1);
+	Datum		oid;
 
-	return oid;
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = CStringGetTextDatum(signature);
+	fcinfo->args[0].isnull = false;
+	oid = to_regprocedure(fcinfo);
+	return fcinfo->isnull ? InvalidOid : DatumGetObjectId(oid);
 }
 
 static const char *
@@ -141,7 +149,8 @@ result_columns(const UsExpand *expand, const char *row, Relation target,
  * there are such.  A function in FROM costs a tuplestore for each message
  * unless it is a set that can be inlined.  So one that gives no set is called
  * in a select list; OFFSET 0 keeps that apart, else it were called for each
- * use of its result.
+ * use of its result.  It also keeps the conditions of a set that is inlined
+ * away from messages that the filter leaves out.
  */
 static char *
 make_query(UsExpand *expand, const UsFunction *transform, const UsFunction *filter,
@@ -149,6 +158,8 @@ make_query(UsExpand *expand, const UsFunction *transform, const UsFunction *filt
 {
 	const char *condition = filter == NULL ? "true" :
 		psprintf("%s(%s)", function_name(filter->oid), argument_of(expand, filter));
+	const char *messages = filter == NULL ? MESSAGES_NAME :
+		psprintf("(SELECT * FROM " MESSAGES_NAME " m WHERE %s OFFSET 0)", condition);
 	const char *call;
 	const char *row;
 
@@ -161,9 +172,9 @@ make_query(UsExpand *expand, const UsFunction *transform, const UsFunction *filt
 						"WHERE NOT (m.r IS NULL)",
 						result_columns(expand, "(m.r)", target, attnums, nattnums), call, condition);
 	row = expand->gives_rows ? "r" : "r.v";
-	return psprintf("SELECT m.n%s FROM " MESSAGES_NAME " m CROSS JOIN LATERAL %s AS r%s WHERE %s AND NOT (%s IS NULL)",
-					result_columns(expand, row, target, attnums, nattnums), call,
-					expand->gives_rows ? "" : "(v)", condition, row);
+	return psprintf("SELECT m.n%s FROM %s m CROSS JOIN LATERAL %s AS r%s WHERE NOT (%s IS NULL)",
+					result_columns(expand, row, target, attnums, nattnums), messages, call,
+					expand->gives_rows ? "" : "(v)", row);
 }
 
 static void

@@ -162,3 +162,12 @@ us_key_find(Relation relation, char *const *names, int count)
 	index_close(index, NoLock);
 	return key;
 }
+
+bool
+us_key_has(const UsKey *key, AttrNumber attnum)
+{
+	for (int i = 0; i < key->count; i++)
+		if (key->attnums[i] == attnum)
+			return true;
+	return false;
+}

@@ -32,4 +32,7 @@ typedef struct UsKey
  */
 extern UsKey *us_key_find(Relation relation, char *const *names, int count);
 
+/* whether a column is part of the key */
+extern bool us_key_has(const UsKey *key, AttrNumber attnum);
+
 #endif							/* US_KEY_H */

@@ -117,7 +117,7 @@ struct UsMap
 	AttrNumber *attnums;		/* of those that messages give */
 	UsPathSet  *paths;
 	UsDecoder  *decoder;
-	UsValue    *values;			/* paths->nfields, then nkeys */
+	UsValue    *values;			/* paths->nfields, then key_paths->nfields */
 	bool		opaque;			/* the value is one whole, not JSON */
 	bool		utf8;			/* the database's encoding is that of messages */
 	bool		leave_unfed;	/* see us_map_leave_unfed */
@@ -128,6 +128,9 @@ struct UsMap
 	/* upserts: where the key of a message without a value goes */
 	int			nkeys;
 	UsMapColumn *key_columns;	/* their fields follow those of paths in values */
+	int		   *key_others;		/* of each: field to take when that is absent; -1 = none */
+	int			nkey_fields;	/* key columns that are fields of the key */
+	bool		needs_key;
 	UsPathSet  *key_paths;
 	UsDecoder  *key_decoder;
 

@@ -3,8 +3,10 @@
  *    the key of a message without a value -> the key of the row to remove
  *
  * Part of the slow way, see map_slow.c.  A key is a JSON object with the key
- * columns by name; where the key is one column, it may also be the plain
- * value, or a JSON string of it.
+ * columns by name, or by the path that their value has in messages; where it
+ * gives one column only, it may also be the plain value, or a JSON string of
+ * it.  Key columns from the message's topic, partition or key itself are as in
+ * messages with a value.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -24,36 +26,76 @@ find_column(UsMap *map, AttrNumber attnum)
 	return NULL;
 }
 
+/* whether a message without a value has it as any other */
+static bool
+is_known_part(const UsMapColumn *column)
+{
+	return column->origin == US_ORIGIN_PART &&
+		(column->part == US_PART_TOPIC || column->part == US_PART_PARTITION ||
+		 column->part == US_PART_KEY);
+}
+
+/* the path of a field in messages, to be looked for in keys */
+static int
+add_path_of(UsMap *map, int field)
+{
+	const UsPathSet *paths = map->paths;
+	char	  **steps = palloc(sizeof(char *) * paths->depth);
+	int			first = paths->depth;
+	int			node = 0;
+
+	while (paths->nodes[node].field != field)
+		node++;
+	for (; paths->nodes[node].parent >= 0; node = paths->nodes[node].parent)
+		steps[--first] = pnstrdup(paths->nodes[node].name, paths->nodes[node].name_len);
+	return us_path_set_add(map->key_paths, steps + first, paths->depth - first);
+}
+
+static void
+take_key_column(UsMap *map, int i, AttrNumber attnum)
+{
+	char	   *name = NameStr(TupleDescAttr(map->descriptor, attnum - 1)->attname);
+	UsMapColumn *column = find_column(map, attnum);
+	int			nfields = map->paths->nfields;
+
+	if (column == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+				 errmsg("key column \"%s\" takes nothing from messages", name),
+				 errhint("Give it a source in columns, or choose another key.")));
+	map->key_columns[i] = *column;
+	map->key_others[i] = -1;
+	if (is_known_part(column))
+	{
+		map->needs_key |= column->part == US_PART_KEY;
+		return;
+	}
+	name = pg_server_to_any(name, (int) strlen(name), PG_UTF8);
+	map->key_columns[i].origin = US_ORIGIN_FIELD;
+	map->key_columns[i].field = nfields + us_path_set_add(map->key_paths, &name, 1);
+	if (column->origin == US_ORIGIN_FIELD)
+		map->key_others[i] = nfields + add_path_of(map, column->field);
+	map->nkey_fields++;
+	map->needs_key = true;
+}
+
 void
 us_map_take_key(UsMap *map, const UsKey *key, bool removes)
 {
 	MemoryContext old = MemoryContextSwitchTo(map->context);
-	int			nfields = map->paths->nfields;
 
 	map->upserts = true;
 	map->removes = removes;
 	map->leave_unfed = true;
 	map->nkeys = key->count;
 	map->key_columns = palloc(sizeof(UsMapColumn) * key->count);
+	map->key_others = palloc(sizeof(int) * key->count);
 	map->key_paths = us_path_set_create();
 	for (int i = 0; i < key->count; i++)
-	{
-		char	   *name = NameStr(TupleDescAttr(map->descriptor, key->attnums[i] - 1)->attname);
-		UsMapColumn *column = find_column(map, key->attnums[i]);
-
-		if (column == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-					 errmsg("key column \"%s\" takes nothing from messages", name),
-					 errhint("Give it a source in columns, or choose another key.")));
-		map->key_columns[i] = *column;
-		map->key_columns[i].origin = US_ORIGIN_FIELD;
-		map->key_columns[i].base64 = false;
-		name = pg_server_to_any(name, (int) strlen(name), PG_UTF8);
-		map->key_columns[i].field = nfields + us_path_set_add(map->key_paths, &name, 1);
-	}
+		take_key_column(map, i, key->attnums[i]);
 	map->key_decoder = us_decoder_create("json", map->key_paths);
-	map->values = repalloc(map->values, sizeof(UsValue) * (nfields + key->count));
+	map->values = repalloc(map->values, sizeof(UsValue) *
+						   Max(map->paths->nfields + map->key_paths->nfields, 1));
 	MemoryContextSwitchTo(old);
 }
 
@@ -105,18 +147,50 @@ decode_key(UsMap *map, const UsMessage *message)
 	return result;
 }
 
+/* the one field that the key as a whole is */
+static void
+take_plain_key(UsMap *map, const UsMessage *message, UsDecodeResult result)
+{
+	UsValue    *value = NULL;
+
+	if (map->nkey_fields > 1)
+		refuse_key(map);
+	for (int i = 0; i < map->nkeys; i++)
+		if (map->key_columns[i].origin == US_ORIGIN_FIELD)
+			value = &map->values[map->key_columns[i].field];
+	value->kind = US_VALUE_STRING;
+	value->data = plain_key(message, result);
+	value->len = (uint32) strlen(value->data);
+}
+
+/* in a database of another encoding: the values as texts of this one */
+static void
+convert_key(UsMap *map)
+{
+	UsValue    *values = map->values + map->paths->nfields;
+
+	for (int i = 0; i < map->key_paths->nfields; i++)
+	{
+		if (values[i].kind == US_VALUE_ABSENT || values[i].kind == US_VALUE_NULL)
+			continue;
+		values[i].data = us_message_text(values[i].data, values[i].len);
+		values[i].len = (uint32) strlen(values[i].data);
+	}
+}
+
 /* fills the values of the key columns */
 static void
 read_key(UsMap *map, const UsMessage *message)
 {
-	UsValue    *values = map->values + map->paths->nfields;
 	UsDecodeResult result;
 
-	if (message->key == NULL)
+	if (message->key == NULL && map->needs_key)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("message has neither a value nor a key"),
 				 errdetail("Without a key it is not known which row to remove.")));
+	if (map->nkey_fields == 0)
+		return;
 	result = decode_key(map, message);
 	/* an object that only jsonb can judge: it raises when it is none */
 	if (result == US_DECODE_UNSURE)
@@ -125,20 +199,15 @@ read_key(UsMap *map, const UsMessage *message)
 																   message->key_len)));
 	if (result != US_DECODE_OK && result != US_DECODE_UNSURE)
 	{
-		if (map->nkeys > 1)
-			refuse_key(map);
-		values[0].kind = US_VALUE_STRING;
-		values[0].data = plain_key(message, result);
-		values[0].len = (uint32) strlen(values[0].data);
+		take_plain_key(map, message, result);
 		return;
 	}
-	for (int i = 0; i < map->nkeys && !map->utf8; i++)
-	{
-		if (values[i].kind == US_VALUE_ABSENT || values[i].kind == US_VALUE_NULL)
-			continue;
-		values[i].data = us_message_text(values[i].data, values[i].len);
-		values[i].len = (uint32) strlen(values[i].data);
-	}
+	if (!map->utf8)
+		convert_key(map);
+	for (int i = 0; i < map->nkeys; i++)
+		if (map->key_others[i] >= 0 &&
+			map->values[map->key_columns[i].field].kind == US_VALUE_ABSENT)
+			map->values[map->key_columns[i].field] = map->values[map->key_others[i]];
 }
 
 void
@@ -152,7 +221,8 @@ us_map_key_row(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 	for (int i = 0; i < map->nkeys; i++)
 	{
 		UsMapColumn *column = &map->key_columns[i];
-		UsValueKind kind = map->values[column->field].kind;
+		UsValueKind kind = column->origin == US_ORIGIN_FIELD ?
+			map->values[column->field].kind : US_VALUE_STRING;
 
 		map->error_column = NameStr(TupleDescAttr(map->descriptor, column->index)->attname);
 		if (kind == US_VALUE_ABSENT || kind == US_VALUE_NULL)

@@ -77,15 +77,42 @@ make_rows(UsSink *sink, const UsPiece *pieces, int count, int from, int *rows_of
 	}
 }
 
-uint64
+/*
+ * Where the table can drop rows, each message is written by itself: nobody
+ * says whose rows were dropped.
+ */
+static void
+write_rows(UsSink *sink, int count, const int *rows_of, int *written_of, int from, int to)
+{
+	int		   *identity = MemoryContextAllocHuge(CurrentMemoryContext,
+												  sizeof(int) * Max(count, 1));
+	int			row = 0;
+
+	for (int i = 0; i < count; i++)
+		identity[i] = i;
+	sink->stage = US_STAGE_WRITE;
+	if (!sink->may_suppress)
+	{
+		if (count > 0)
+			(void) us_sink_write(sink, identity, 0, count);
+		memcpy(written_of + from, rows_of + from, sizeof(int) * (to - from));
+		return;
+	}
+	for (int i = from; i < to; i++)
+	{
+		written_of[i] = rows_of[i] == 0 ? 0 :
+			(int) us_sink_write(sink, identity, row, row + rows_of[i]);
+		row += rows_of[i];
+	}
+}
+
+void
 us_sink_write_messages(UsSink *sink, const UsMessage *messages, const int *order,
-					   int from, int to, int *rows_of)
+					   int from, int to, int *rows_of, int *written_of)
 {
 	MemoryContext old;
 	UsPiece    *pieces;
-	int		   *identity;
 	int			count;
-	uint64		written = 0;
 
 	memset(rows_of + from, 0, sizeof(int) * (to - from));
 	MemoryContextReset(sink->expand_context);
@@ -96,16 +123,10 @@ us_sink_write_messages(UsSink *sink, const UsMessage *messages, const int *order
 	sink->stage = US_STAGE_EXPAND;
 	pieces = us_expand_run(sink->expand, messages, order, from, to, &count);
 	make_rows(sink, pieces, count, from, rows_of);
-	identity = MemoryContextAllocHuge(sink->expand_context, sizeof(int) * Max(count, 1));
-	for (int i = 0; i < count; i++)
-		identity[i] = i;
-	sink->stage = US_STAGE_WRITE;
-	if (count > 0)
-		written = us_sink_write(sink, identity, 0, count);
+	write_rows(sink, count, rows_of, written_of, from, to);
 
 	MemoryContextSwitchTo(old);
 	SPI_finish();
-	return written;
 }
 
 int

@@ -75,11 +75,12 @@ extern bool us_sink_expands(const UsSink *sink);
 /*
  * us_sink_write_messages -- write the rows of messages[order[from .. to)]
  *
- * Out:     rows_of   by the same index as order: rows that the message gave
+ * Out:     rows_of, written_of   by the same index as order: rows that the
+ *          message gave, and those of them that the table took
  * The rest is as for us_sink_write; us_sink_failed_row gives a message.
  */
-extern uint64 us_sink_write_messages(UsSink *sink, const UsMessage *messages, const int *order,
-									 int from, int to, int *rows_of);
+extern void us_sink_write_messages(UsSink *sink, const UsMessage *messages, const int *order,
+								   int from, int to, int *rows_of, int *written_of);
 
 /* whether us_sink_write can write fewer rows than it was given, without an error */
 extern bool us_sink_may_suppress(const UsSink *sink);

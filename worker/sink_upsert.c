@@ -4,13 +4,17 @@
  *
  * Runs as sink_table.c does, inside the subtransaction of a chunk of rows.
  * What messages of one chunk say about one key is folded into one row, the
- * later over the earlier, so that a statement meets each key once.  A column
- * that a message does not have is neither inserted nor updated; so there is a
- * statement for each set of columns that messages have.
+ * later over the earlier, so that a statement meets each key once.  Removals
+ * come first, but where they may touch other rows too: then in their turn.  A
+ * column that a message does not have is neither inserted nor updated; so
+ * there is a statement for each set of columns that messages have.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -19,6 +23,9 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/reltrigger.h"
+#include "utils/ruleutils.h"
+#include "utils/syscache.h"
 #include "utils/tuplestore.h"
 #include "worker/sink_internal.h"
 
@@ -34,12 +41,14 @@ typedef struct UsUpsertPlan
 	SPIPlanPtr	plan;			/* saved, freed by hand */
 } UsUpsertPlan;
 
-/* lives in the sink's plan_context */
+/* lives in the sink's plan_context, plans in one of their own */
 struct UsUpsert
 {
 	UsKey	   *key;
 	int			ncolumns;		/* that messages give */
 	const AttrNumber *attnums;
+	bool		ordered;		/* a removal may be about other rows too: never before its turn */
+	MemoryContext plans_context;
 	UsUpsertPlan *plans;
 	int			nplans;
 	SPIPlanPtr	removal;		/* DELETE by key; saved, NULL until needed */
@@ -67,20 +76,6 @@ typedef struct Fold
 	uint32		mask;
 } Fold;
 
-void
-us_sink_upsert_prepare(UsSink *sink)
-{
-	const UsStream *stream = sink->stream;
-	MemoryContext old = MemoryContextSwitchTo(sink->plan_context);
-	UsUpsert   *upsert = palloc0(sizeof(UsUpsert));
-
-	upsert->key = us_key_find(sink->relation, stream->key, stream->nkey);
-	us_map_take_key(sink->map, upsert->key, us_stream_tombstone(stream) == US_TOMBSTONE_DELETE);
-	upsert->ncolumns = us_map_columns(sink->map, &upsert->attnums);
-	sink->upsert = upsert;
-	MemoryContextSwitchTo(old);
-}
-
 static void
 forget_plans(UsUpsert *upsert)
 {
@@ -88,6 +83,7 @@ forget_plans(UsUpsert *upsert)
 		SPI_freeplan(plan->plan);
 	upsert->plans = NULL;
 	upsert->nplans = 0;
+	MemoryContextReset(upsert->plans_context);
 }
 
 void
@@ -103,15 +99,6 @@ static const char *
 column_name(const UsSink *sink, AttrNumber attnum)
 {
 	return quote_identifier(NameStr(TupleDescAttr(sink->descriptor, attnum - 1)->attname));
-}
-
-static bool
-is_key(const UsKey *key, AttrNumber attnum)
-{
-	for (int i = 0; i < key->count; i++)
-		if (key->attnums[i] == attnum)
-			return true;
-	return false;
 }
 
 /*
@@ -145,7 +132,7 @@ upsert_text(const UsSink *sink, const AttrNumber *attnums, int count)
 	{
 		const char *name = column_name(sink, attnums[i]);
 
-		if (is_key(key, attnums[i]))
+		if (us_key_has(key, attnums[i]))
 			continue;
 		appendStringInfo(&text, "%s%s = excluded.%s", separator, name, name);
 		separator = ", ";
@@ -183,7 +170,7 @@ find_plan(UsSink *sink, const bool *present)
 
 	if (upsert->nplans == MAX_PLANS)
 		forget_plans(upsert);
-	old = MemoryContextSwitchTo(sink->plan_context);
+	old = MemoryContextSwitchTo(upsert->plans_context);
 	plan = palloc0(sizeof(UsUpsertPlan));
 	describe_columns(sink, plan, present);
 	MemoryContextSwitchTo(old);
@@ -193,6 +180,70 @@ find_plan(UsSink *sink, const bool *present)
 	upsert->plans = plan;
 	upsert->nplans++;
 	return plan;
+}
+
+/* rows that hang on a removed one, or whatever a trigger does */
+static bool
+has_triggers(Relation relation)
+{
+	List	   *leaves;
+	ListCell   *cell;
+	bool		found = false;
+
+	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return relation->trigdesc != NULL;
+	leaves = find_all_inheritors(RelationGetRelid(relation), NoLock, NULL);
+	foreach(cell, leaves)
+	{
+		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(cell)));
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		found |= ((Form_pg_class) GETSTRUCT(tuple))->relhastriggers;
+		ReleaseSysCache(tuple);
+	}
+	list_free(leaves);
+	return found;
+}
+
+/*
+ * One statement is prepared at once, so that what is wrong with all of them
+ * (a rule) shows before any row is touched.
+ */
+void
+us_sink_upsert_prepare(UsSink *sink)
+{
+	const UsStream *stream = sink->stream;
+	MemoryContext old = MemoryContextSwitchTo(sink->plan_context);
+	UsUpsert   *upsert = palloc0(sizeof(UsUpsert));
+	bool	   *present;
+
+	upsert->key = us_key_find(sink->relation, stream->key, stream->nkey);
+	us_map_take_key(sink->map, upsert->key, us_stream_tombstone(stream) == US_TOMBSTONE_DELETE);
+	upsert->ncolumns = us_map_columns(sink->map, &upsert->attnums);
+	upsert->ordered = has_triggers(sink->relation);
+	upsert->plans_context = AllocSetContextCreate(sink->plan_context, "upsert plans",
+												  ALLOCSET_DEFAULT_SIZES);
+	sink->upsert = upsert;
+	present = palloc(sizeof(bool) * upsert->ncolumns);
+	memset(present, true, sizeof(bool) * upsert->ncolumns);
+	MemoryContextSwitchTo(old);
+	SPI_connect();
+	(void) find_plan(sink, present);
+	SPI_finish();
+}
+
+/* the column as the index compares it */
+static char *
+key_operand(const UsSink *sink, int i)
+{
+	const UsKey *key = sink->upsert->key;
+	const char *name = column_name(sink, key->attnums[i]);
+	Form_pg_attribute attribute = TupleDescAttr(sink->descriptor, key->attnums[i] - 1);
+
+	if (key->collations[i] == attribute->attcollation || !OidIsValid(key->collations[i]))
+		return pstrdup(name);
+	return psprintf("(%s COLLATE %s)", name, generate_collation_name(key->collations[i]));
 }
 
 static char *
@@ -208,7 +259,7 @@ removal_text(const UsSink *sink)
 		Oid			type = TupleDescAttr(sink->descriptor, key->attnums[i] - 1)->atttypid;
 
 		appendStringInfoString(&text, i > 0 ? " AND " : "");
-		generate_operator_clause(&text, column_name(sink, key->attnums[i]), type,
+		generate_operator_clause(&text, key_operand(sink, i), type,
 								 key->operators[i], psprintf("$%d", i + 1), type);
 	}
 	return text.data;
@@ -316,7 +367,10 @@ make_own(const Fold *fold, Folded *entry)
 	entry->is_own = true;
 }
 
-/* the columns that a later message has, over those of the earlier */
+/*
+ * The columns that a later message has, over those of the earlier.  The key
+ * stays in the form of the first, as it does in a row that is there.
+ */
 static void
 merge_row(const Fold *fold, Folded *entry, const UsSinkRow *row)
 {
@@ -328,7 +382,7 @@ merge_row(const Fold *fold, Folded *entry, const UsSinkRow *row)
 	{
 		int			column = upsert->attnums[i] - 1;
 
-		if (!row->present[i])
+		if (!row->present[i] || us_key_has(upsert->key, upsert->attnums[i]))
 			continue;
 		entry->present[i] = true;
 		entry->values[column] = row->slot->tts_values[column];
@@ -430,8 +484,8 @@ run_upsert(Fold *fold, int first)
 	tuplestore_end(store);
 }
 
-uint64
-us_sink_upsert_write(UsSink *sink, const int *order, int from, int to)
+static void
+write_folded(UsSink *sink, const int *order, int from, int to)
 {
 	Fold		fold;
 
@@ -442,5 +496,19 @@ us_sink_upsert_write(UsSink *sink, const int *order, int from, int to)
 		if (fold.entries[i].is_written)
 			run_upsert(&fold, i);
 	SPI_finish();
+}
+
+uint64
+us_sink_upsert_write(UsSink *sink, const int *order, int from, int to)
+{
+	int			next;
+
+	for (int i = from; i < to; i = next)
+	{
+		next = sink->upsert->ordered ? i + 1 : to;
+		while (next < to && sink->rows[order[next]].removes == sink->rows[order[i]].removes)
+			next++;
+		write_folded(sink, order, i, next);
+	}
 	return (uint64) (to - from);
 }

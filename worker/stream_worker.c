@@ -211,6 +211,23 @@ look_at_topic(UsWorker *worker)
 		stop_stream(worker, trouble.kind, trouble.detail, trouble.what_to_do);
 }
 
+/* raised by us about the definition, with a hint that says what to do */
+static bool
+is_well_advised(const UsBatchError *error)
+{
+	static const char *const sqlstates[] = {
+		"42809",				/* the target is of the wrong kind */
+		"42P10",				/* upsert: the key has no unique index (any more) */
+		"42883",				/* filter or transform is gone ... */
+		"42P13"					/* ... or another one */
+	};
+
+	for (size_t i = 0; i < lengthof(sqlstates); i++)
+		if (strcmp(error->sqlstate, sqlstates[i]) == 0)
+			return error->hint[0] != '\0';
+	return false;
+}
+
 static const char *
 stop_advice(const UsBatchError *error)
 {
@@ -222,7 +239,7 @@ stop_advice(const UsBatchError *error)
 		return "Name another target with userstream.alter_stream, then call userstream.resume_stream.";
 	if (strcmp(sqlstate, "42703") == 0)
 		return "Give the table that column, or the stream other columns with userstream.alter_stream, then call userstream.resume_stream.";
-	if (strcmp(sqlstate, "42809") == 0 && error->hint[0] != '\0')
+	if (is_well_advised(error))
 		return psprintf("%s Then call userstream.resume_stream.", error->hint);
 	return "Mend the cause, then call userstream.resume_stream.";
 }

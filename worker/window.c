@@ -34,7 +34,9 @@ typedef struct Window
 	int			nrows;
 	int			order[US_SINK_WINDOW];	/* rows in order: numbers of slots = of messages */
 	bool		mapped[US_SINK_WINDOW]; /* by slot: whether it holds its row already */
-	int			rows_of[US_SINK_WINDOW];	/* as order: rows of a message, where they expand */
+	/* where messages expand, as order: rows of each, and how many the table took */
+	int			rows_of[US_SINK_WINDOW];
+	int			written_of[US_SINK_WINDOW];
 } Window;
 
 static const UsMessage *
@@ -281,8 +283,8 @@ try_chunk(Window *window, int from, int to, volatile int *failed_row, volatile u
 	PG_TRY();
 	{
 		if (us_sink_expands(run->sink))
-			*written = us_sink_write_messages(run->sink, window->messages, window->order,
-											  from, to, window->rows_of);
+			us_sink_write_messages(run->sink, window->messages, window->order, from, to,
+								   window->rows_of, window->written_of);
 		else
 		{
 			map_rest(window, from, to, failed_row);
@@ -317,18 +319,19 @@ static void
 count_rows(const Window *window, int from, int to, uint64 written)
 {
 	UsRun	   *run = window->run;
+	bool		expands = us_sink_expands(run->sink);
 
 	for (int row = from; row < to; row++)
 	{
 		const UsMessage *message = row_message(window, row);
-		uint64		rows = us_sink_expands(run->sink) ? (uint64) window->rows_of[row] : 1;
-		uint64		share = Min(rows, written);
+		int			rows = expands ? window->rows_of[row] : 1;
+		int			share = expands ? window->written_of[row] : written > 0;
 
 		if (rows == 0 || (share == 0 && run->stream->options.ignore_conflicts))
 			run->calls->skipped(run, message);
 		else
-			run->calls->applied(run, message, (int) share);
-		written -= share;
+			run->calls->applied(run, message, share);
+		written -= expands ? 0 : share;
 	}
 }
 
@@ -337,7 +340,7 @@ chunk_end(const Window *window, int from, int chunk)
 {
 	int			to = Min(from + chunk, window->nrows);
 
-	if (!us_sink_may_suppress(window->run->sink))
+	if (!us_sink_may_suppress(window->run->sink) || us_sink_expands(window->run->sink))
 		return to;
 	for (int row = from + 1; row < to; row++)
 		if (row_message(window, row)->partition != row_message(window, from)->partition)

@@ -155,6 +155,13 @@ $secure->is_delivered('postgres', 'secure', 'SASL_SSL');
 secure_server('wrong_password', 'SECURE', 'PLAIN', $wrong, 'ca');
 like(refusal('wrong_password', $secure), qr/ERROR:  08001: could not reach.*authentication failed.*HINT/s,
 	'a wrong password is refused by create_stream, with the reason');
+foreach my $look ("peek('wrong_password', '$secure->{topic}')", "topics('wrong_password')")
+{
+	my ($code, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT * FROM userstream.$look");
+	like($err, qr/ERROR:  08001: could not reach.*authentication failed.*HINT/s, "and by $look");
+	unlike($err, qr/Secret/, '... without a secret');
+}
+is($sql->("SELECT count(*) FROM userstream.peek('secure', '$secure->{topic}')"), 100, 'with the right one there is something to see');
 
 # rotated on the broker's side: at the next connection
 $kafka->configure(jaas($second));
