@@ -157,9 +157,10 @@ check_upsert_privileges(Relation target, const UsMap *map, const UsKey *key, boo
 	int			count = us_map_columns(map, &attnums);
 	const char *missing = NULL;
 
-	for (int i = 0; i < key->count; i++)
+	/* PostgreSQL asks for SELECT on what excluded.column names, too */
+	for (int i = 0; i < count; i++)
 		if (pg_class_aclcheck(relid, owner, ACL_SELECT) != ACLCHECK_OK &&
-			pg_attribute_aclcheck(relid, key->attnums[i], owner, ACL_SELECT) != ACLCHECK_OK)
+			pg_attribute_aclcheck(relid, attnums[i], owner, ACL_SELECT) != ACLCHECK_OK)
 			missing = "SELECT";
 	for (int i = 0; i < count; i++)
 		if (!us_key_has(key, attnums[i]) &&

@@ -105,38 +105,125 @@ column_name(const UsSink *sink, AttrNumber attnum)
  * Statements.
  */
 
+/* column i of the key as the index compares it, of the relation under this alias */
 static char *
-upsert_text(const UsSink *sink, const AttrNumber *attnums, int count)
+key_operand(const UsSink *sink, const char *alias, int i)
 {
 	const UsKey *key = sink->upsert->key;
-	const char *separator = "";
-	StringInfoData columns;
-	StringInfoData text;
+	Form_pg_attribute attribute = TupleDescAttr(sink->descriptor, key->attnums[i] - 1);
+	char	   *name = psprintf("%s.%s", alias, column_name(sink, key->attnums[i]));
 
-	initStringInfo(&columns);
-	for (int i = 0; i < count; i++)
-		appendStringInfo(&columns, "%s%s", i > 0 ? ", " : "", column_name(sink, attnums[i]));
+	if (key->collations[i] == attribute->attcollation || !OidIsValid(key->collations[i]))
+		return name;
+	return psprintf("(%s COLLATE %s)", name, generate_collation_name(key->collations[i]));
+}
 
-	initStringInfo(&text);
-	appendStringInfo(&text, "INSERT INTO %s (%s) SELECT %s FROM " US_ROWS_NAME " ON CONFLICT (",
-					 sink->name, columns.data, columns.data);
+/* right NULL: parameters */
+static void
+append_key_match(StringInfo text, const UsSink *sink, const char *left, const char *right)
+{
+	const UsKey *key = sink->upsert->key;
+
 	for (int i = 0; i < key->count; i++)
-		appendStringInfo(&text, "%s%s", i > 0 ? ", " : "", column_name(sink, key->attnums[i]));
-	if (count == key->count)
 	{
-		appendStringInfoString(&text, ") DO NOTHING");
-		return text.data;
+		const char *name = column_name(sink, key->attnums[i]);
+		Oid			type = TupleDescAttr(sink->descriptor, key->attnums[i] - 1)->atttypid;
+
+		appendStringInfoString(text, i > 0 ? " AND " : "");
+		generate_operator_clause(text, key_operand(sink, left, i), type, key->operators[i],
+								 right == NULL ? psprintf("$%d", i + 1) :
+								 psprintf("%s.%s", right, name), type);
 	}
-	appendStringInfoString(&text, ") DO UPDATE SET ");
+}
+
+/* columns but the key's, each from the relation under this name */
+static void
+append_assignments(StringInfo text, const UsSink *sink, const AttrNumber *attnums, int count,
+				   const char *source)
+{
+	const char *separator = "";
+
 	for (int i = 0; i < count; i++)
 	{
 		const char *name = column_name(sink, attnums[i]);
 
-		if (us_key_has(key, attnums[i]))
+		if (us_key_has(sink->upsert->key, attnums[i]))
 			continue;
-		appendStringInfo(&text, "%s%s = excluded.%s", separator, name, name);
+		appendStringInfo(text, "%s%s = %s.%s", separator, name, source, name);
 		separator = ", ";
 	}
+}
+
+static void
+append_columns(StringInfo text, const UsSink *sink, const char *prefix,
+			   const AttrNumber *attnums, int count)
+{
+	for (int i = 0; i < count; i++)
+		appendStringInfo(text, "%s%s%s", i > 0 ? ", " : "", prefix,
+						 column_name(sink, attnums[i]));
+}
+
+/* whether a row of these columns alone would have a null where none may be */
+static bool
+is_incomplete(const UsSink *sink, const AttrNumber *attnums, int count)
+{
+	for (int i = 0; i < sink->descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(sink->descriptor, i);
+		bool		is_given = false;
+
+		if (attribute->attisdropped || !attribute->attnotnull || attribute->atthasdef ||
+			attribute->attidentity != '\0')
+			continue;
+		for (int k = 0; k < count && !is_given; k++)
+			is_given = attnums[k] == attribute->attnum;
+		if (!is_given)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * INSERT .. ON CONFLICT looks at NOT NULL before it looks for a conflict.  So
+ * where a message has too little for a row of its own, the rows that are
+ * there are updated first, and only the others inserted.
+ */
+static char *
+upsert_text(const UsSink *sink, const AttrNumber *attnums, int count)
+{
+	const UsKey *key = sink->upsert->key;
+	bool		incomplete = is_incomplete(sink, attnums, count);
+	bool		updates = count > key->count;
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (incomplete && updates)
+	{
+		appendStringInfo(&text, "WITH known AS (UPDATE %s AS t SET ", sink->name);
+		append_assignments(&text, sink, attnums, count, "r");
+		appendStringInfoString(&text, " FROM " US_ROWS_NAME " AS r WHERE ");
+		append_key_match(&text, sink, "t", "r");
+		appendStringInfoString(&text, " RETURNING ");
+		append_columns(&text, sink, "r.", key->attnums, key->count);
+		appendStringInfoString(&text, ") ");
+	}
+	appendStringInfo(&text, "INSERT INTO %s (", sink->name);
+	append_columns(&text, sink, "", attnums, count);
+	appendStringInfoString(&text, ") SELECT ");
+	append_columns(&text, sink, "r.", attnums, count);
+	appendStringInfoString(&text, " FROM " US_ROWS_NAME " AS r");
+	if (incomplete)
+	{
+		appendStringInfo(&text, " WHERE NOT EXISTS (SELECT 1 FROM %s AS k WHERE ",
+						 updates ? "known" : sink->name);
+		append_key_match(&text, sink, "k", "r");
+		appendStringInfoChar(&text, ')');
+	}
+	appendStringInfoString(&text, " ON CONFLICT (");
+	append_columns(&text, sink, "", key->attnums, key->count);
+	appendStringInfoString(&text, updates ? ") DO UPDATE SET " : ") DO NOTHING");
+	if (updates)
+		append_assignments(&text, sink, attnums, count, "excluded");
 	return text.data;
 }
 
@@ -233,35 +320,14 @@ us_sink_upsert_prepare(UsSink *sink)
 	SPI_finish();
 }
 
-/* the column as the index compares it */
-static char *
-key_operand(const UsSink *sink, int i)
-{
-	const UsKey *key = sink->upsert->key;
-	const char *name = column_name(sink, key->attnums[i]);
-	Form_pg_attribute attribute = TupleDescAttr(sink->descriptor, key->attnums[i] - 1);
-
-	if (key->collations[i] == attribute->attcollation || !OidIsValid(key->collations[i]))
-		return pstrdup(name);
-	return psprintf("(%s COLLATE %s)", name, generate_collation_name(key->collations[i]));
-}
-
 static char *
 removal_text(const UsSink *sink)
 {
-	const UsKey *key = sink->upsert->key;
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "DELETE FROM %s WHERE ", sink->name);
-	for (int i = 0; i < key->count; i++)
-	{
-		Oid			type = TupleDescAttr(sink->descriptor, key->attnums[i] - 1)->atttypid;
-
-		appendStringInfoString(&text, i > 0 ? " AND " : "");
-		generate_operator_clause(&text, key_operand(sink, i), type,
-								 key->operators[i], psprintf("$%d", i + 1), type);
-	}
+	appendStringInfo(&text, "DELETE FROM %s AS t WHERE ", sink->name);
+	append_key_match(&text, sink, "t", NULL);
 	return text.data;
 }
 
