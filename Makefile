@@ -105,7 +105,7 @@ OBJS = \
 	worker/sink_table.o \
 	worker/sink_direct.o \
 	worker/sink_query.o \
-	worker/sink_upsert.o \
+	worker/sink_statement.o worker/sink_upsert.o \
 	worker/sink_expand.o \
 	worker/expand.o \
 	worker/expand_function.o \

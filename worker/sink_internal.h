@@ -11,7 +11,7 @@
 #include "worker/expand.h"
 #include "worker/sink_table.h"
 
-typedef struct UsUpsert UsUpsert;	/* worker/sink_upsert.c */
+typedef struct UsUpsert UsUpsert;	/* below */
 
 /* a row on its way in */
 typedef struct UsSinkRow
@@ -57,6 +57,7 @@ struct UsSink
 	/* of the process */
 	UsSink	   *next;
 	MemoryContextCallback forget;	/* called when the sink's memory goes */
+	MemoryContextCallback forget_plans; /* ... and when that of plan_context does */
 
 	/* of one batch */
 	Relation	relation;		/* NULL between batches */
@@ -91,9 +92,43 @@ extern uint64 us_sink_query_run(SPIPlanPtr plan, TupleDesc descriptor,
 extern void us_sink_expand_prepare(UsSink *sink);
 extern int	us_sink_failed_message(const UsSink *sink);
 
-/* worker/sink_upsert.c; forget frees what memory contexts do not */
-extern void us_sink_upsert_prepare(UsSink *sink);
+#define US_MAX_UPSERT_PLANS	64
+
+/* the statement for messages that have just these columns */
+typedef struct UsUpsertPlan
+{
+	struct UsUpsertPlan *next;
+	bool	   *present;		/* one for each column that messages give */
+	TupleDesc	descriptor;		/* of the ephemeral relation */
+	AttrNumber *attnums;
+	SPIPlanPtr	plan;			/* also in saved of UsUpsert */
+} UsUpsertPlan;
+
+/* lives in the sink's plan_context, plans in one of their own */
+struct UsUpsert
+{
+	UsKey	   *key;
+	int			ncolumns;		/* that messages give */
+	const AttrNumber *attnums;
+	bool		ordered;		/* a removal may be about other rows too: never before its turn */
+	MemoryContext plans_context;
+	UsUpsertPlan *plans;
+	int			nplans;			/* when there are too many, all are made anew */
+	SPIPlanPtr	saved[US_MAX_UPSERT_PLANS]; /* freed by hand when plans_context is gone already */
+	SPIPlanPtr	removal;		/* DELETE by key; saved, NULL until needed */
+};
+
+/*
+ * worker/sink_statement.c: the statement for a set of columns, and that of
+ * removals by $1 and on; need SPI_connect.  forget frees what memory contexts
+ * do not.
+ */
+extern UsUpsertPlan *us_sink_upsert_plan(UsSink *sink, const bool *present);
+extern SPIPlanPtr us_sink_removal_plan(UsSink *sink);
 extern void us_sink_upsert_forget(UsUpsert *upsert);
+
+/* worker/sink_upsert.c */
+extern void us_sink_upsert_prepare(UsSink *sink);
 extern uint64 us_sink_upsert_write(UsSink *sink, const int *order, int from, int to);
 
 extern uint64 us_sink_query_write(UsSink *sink, const int *order, int from, int to);

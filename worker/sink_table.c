@@ -42,9 +42,15 @@ invalidate_sinks(Datum arg, Oid relid)
 			sink->changes++;
 }
 
+/*
+ * plan_context goes, or is emptied.  Only its children are gone yet, so what
+ * lies in it can still be read.
+ */
 static void
-forget_insert_plan(UsSink *sink)
+forget_plans(void *arg)
 {
+	UsSink	   *sink = arg;
+
 	if (sink->insert_plan != NULL)
 		SPI_freeplan(sink->insert_plan);
 	sink->insert_plan = NULL;
@@ -70,7 +76,6 @@ forget_sink(void *arg)
 			break;
 		}
 	}
-	forget_insert_plan(sink);
 }
 
 /* a column takes the default of its domain, which can change without a word to the table */
@@ -104,6 +109,8 @@ us_sink_create(MemoryContext context, const UsStream *stream)
 	sink->failed_row = -1;
 	sink->changes = 1;
 	sink->plan_context = AllocSetContextCreate(context, "sink plan", ALLOCSET_DEFAULT_SIZES);
+	sink->forget_plans.func = forget_plans;
+	sink->forget_plans.arg = sink;
 	sink->forget.func = forget_sink;
 	sink->forget.arg = sink;
 	MemoryContextRegisterResetCallback(context, &sink->forget);
@@ -163,14 +170,14 @@ compile(UsSink *sink)
 	uint64		changes = sink->changes;
 	MemoryContext old;
 
-	forget_insert_plan(sink);
+	MemoryContextReset(sink->plan_context);
+	MemoryContextRegisterResetCallback(sink->plan_context, &sink->forget_plans);
 	sink->map = NULL;
 	sink->rows = NULL;
 	sink->nrows = 0;
 	sink->name = NULL;
 	sink->ndomains = 0;
 	sink->compiled = 0;
-	MemoryContextReset(sink->plan_context);
 
 	us_check_target(sink->target);
 	sink->map = us_map_compile(sink->relation, sink->stream->format, sink->stream->columns,

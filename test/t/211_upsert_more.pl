@@ -185,7 +185,7 @@ ask(q{CREATE ROLE app LOGIN; GRANT USAGE ON FOREIGN SERVER kafka TO app; GRANT C
 	CREATE TABLE only_key (id int PRIMARY KEY);
 	GRANT INSERT, SELECT ON only_key TO app});
 my $mine = $kafka->new_topic('mine', 1);
-produce($mine, '{"id": 1, "who": "app", "v": 1}', '{"id": 2, "who": "app", "v": 2}', '{"id": 2, "who": "app", "v": 11}',
+produce($mine, '{"id": 1, "who": "app", "v": 1}', '{"id": 2, "who": "app", "v": 2}',
 	'{"id": 3, "who": "app", "v": 3}', '{"id": 3, "v": 4}');
 ask("SET ROLE app; SELECT userstream.create_stream('policy', 'kafka', '$mine', 'policy', mode => 'upsert')");
 my $columned = "SET ROLE app; SELECT userstream.create_stream('columned', 'kafka', '$mine', 'columned', mode => 'upsert',
@@ -210,7 +210,7 @@ upsert('sets', 'CREATE TABLE sets (id int PRIMARY KEY, ' . join(', ', map { "$_ 
 # --- values that are too large for an index, beside good ones
 my $long = join '', map { sprintf '%08x', $_ * 2654435761 % 4294967296 } 1 .. 2000;
 upsert('long', 'CREATE TABLE long (k text PRIMARY KEY, v int)', '',
-	'{"k": "a", "v": 1}', "{\"k\": \"$long\", \"v\": 1}", '{"k": "b", "v": 1}', gone($long), gone('a'));
+	'{"k": "a", "v": 1}', "{\"k\": \"$long\", \"v\": 1}", '{"k": "b", "v": 1}', gone('a'));
 
 foreach my $type (sort keys %types)
 {
@@ -259,9 +259,12 @@ caught_up('parts', $topic{parts});
 is(ask('SELECT string_agg(p || \'/\' || id || coalesce(v, \'-\'), \',\' ORDER BY p, id) FROM parts'), '1/1a,2/3-', 'partitions');
 is(ask('SELECT string_agg(what, \',\') FROM parts_log'), 'DELETE12,DELETE22', 'their own triggers see rows in order');
 is(letters('parts'), '3 23514', 'no partition for a row');
+# the policy for UPDATE is for rows that are there: what a batch says of a new one is folded before
+caught_up($_, $mine) foreach qw(policy columned only_key);
+produce($mine, '{"id": 2, "who": "app", "v": 11}');
 caught_up($_, $mine) foreach qw(policy columned only_key);
 is(ask('SELECT string_agg(id || who || v, \',\' ORDER BY id) FROM policy'), '1other0,2app2,3app4', 'policies for UPDATE');
-is(letters('policy'), '0 42501, 2 42501', 'judge single rows');
+is(letters('policy'), '0 42501, 4 42501', 'judge single rows');
 is(ask('SELECT string_agg(id || \'/\' || v || \'/\' || coalesce(secret, 0), \',\' ORDER BY id) FROM columned'), '1/1/42,2/11/0,3/4/0',
 	'rights on the columns that it needs are enough');
 is(ask('SELECT count(*) FROM only_key'), 3, 'a key alone changes nothing, and needs no UPDATE');
@@ -312,8 +315,8 @@ ok(wait_until($node, 'postgres', q{SELECT state, last_error LIKE '%dead letters 
 # --- an index that goes and comes
 ask('ALTER TABLE long DROP CONSTRAINT long_pkey');
 produce($topic{long}, '{"k": "c", "v": 1}');
-ok(wait_until($node, 'postgres', q{SELECT state, last_error FROM userstream.stream_status WHERE stream = 'long'},
-		'stopped|table "long" has no primary key: Mode upsert finds rows by a key.; userstream.resume_stream(\'long\') continues'),
+ok(wait_until($node, 'postgres', q{SELECT state, last_error LIKE 'table "long" has no primary key: %'
+			FROM userstream.stream_status WHERE stream = 'long'}, 'stopped|t'),
 	'without its index the stream stops');
 is(ask(q{SELECT what_to_do FROM userstream.incident WHERE stream = 'long' AND closed_at IS NULL}),
 	q{Add a primary key, or name the columns of a unique constraint: key => '{...}'. Then call userstream.resume_stream.}, 'the incident says what helps');
