@@ -179,6 +179,7 @@ $(OBJS:.o=.bc): %.bc: %.o
 STATE ?= $(shell test/servers/user --state)
 DEMO_PG_PORT ?= 15432
 DEMO_KAFKA_PORT ?= 19092
+DEMO_HTTP_PORT ?= 5000
 API_URL ?=
 TEST_KAFKA_PORT ?= 20092
 TEST_PARTS ?= lint unit sql tap
@@ -190,16 +191,18 @@ TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: help deps deps-cassandra test soak demo demo-stop bench lint tree run-build run-tools run-test run-demo run-bench run-tree
+.PHONY: help dashboard deps deps-cassandra test soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
 	@echo "make install      install into that PostgreSQL"
+	@echo "make dashboard    build the dashboard into DASHBOARD=$(DASHBOARD) (dashboard/README.md)"
 	@echo "make deps         install the packages that are missing (apt, by sudo when not root), fetch Kafka"
 	@echo "make deps-cassandra  fetch Cassandra too: the tests that need it run once it is there"
 	@echo "make demo         private PostgreSQL, Kafka and sample API; users go the whole road each minute,"
 	@echo "                  until demo-stop.  API_URL='https://randomuser.me/api/?results=100' calls that one"
 	@echo "                  DEMO_PG_PORT=$(DEMO_PG_PORT) DEMO_KAFKA_PORT=$(DEMO_KAFKA_PORT) (and the next one)"
+	@echo "                  DEMO_HTTP_PORT=$(DEMO_HTTP_PORT) has the dashboard"
 	@echo "make demo-stop    end what demo started"
 	@echo "make test         all tests, or some: TEST_PARTS='$(TEST_PARTS)' TESTS='test/t/x.pl ...'"
 	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried,"
@@ -211,6 +214,12 @@ help:
 	@echo "make clean        remove what make built"
 	@echo "STATE=$(STATE)"
 	@echo "                  holds all that deps, demo, test and bench make; may be removed"
+
+# by itself: it needs none of PostgreSQL's server headers, and the extension none of its libraries
+DASHBOARD ?= $(CURDIR)/dashboard/build
+
+dashboard:
+	@$(MAKE) --no-print-directory -C dashboard BUILD=$(DASHBOARD)
 
 deps:
 	@test/servers/deps packages
@@ -269,11 +278,14 @@ $(CQL_TOOLS): $(STATE)/bin/%: test/servers/%.c test/servers/cql_client.c test/se
 
 run-tools: $(TOOLS) $(CQL_TOOLS)
 
-run-test: run-build
+run-test: run-build run-dashboard
 	@exec test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_JOBS)" "$(TEST_PARTS)" $(TESTS)
 
-run-demo: run-build
-	@exec test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT) '$(API_URL)'
+run-dashboard:
+	@$(MAKE) -s -j$(JOBS) -C dashboard BUILD=$(STATE)/dashboard
+
+run-demo: run-build run-dashboard
+	@exec test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT) $(DEMO_HTTP_PORT) '$(API_URL)'
 
 run-bench: run-build
 	@test/servers/tree $(STATE) bench

@@ -73,9 +73,11 @@ SELECT s.name AS stream,
 			WHEN l.note IS NULL THEN e.last_error_at
 	   END AS last_error_at,
 	   least(s.stopped_at, p.stopped_at, l.failing_since) AS failing_since,
-	   s.config_version
+	   s.config_version,
+	   coalesce(f.srvname, s.server) AS server
 FROM userstream.stream s
 JOIN userstream._stream_live() l ON l.stream_id = s.id
+LEFT JOIN pg_catalog.pg_foreign_server f ON f.oid = s.server_oid
 CROSS JOIN LATERAL (
 	SELECT coalesce(bool_or(stopped), false) AS stopped,
 		   min(last_error_at) FILTER (WHERE stopped) AS stopped_at,
@@ -121,6 +123,7 @@ COMMENT ON COLUMN stream_status.last_error IS 'why the stream does not run and w
 COMMENT ON COLUMN stream_status.last_error_at IS 'time of last_error; null: none, or it is found anew at each look';
 COMMENT ON COLUMN stream_status.failing_since IS 'time since which a worker or partition fails or is stopped; null: none does';
 COMMENT ON COLUMN stream_status.config_version IS 'raised by every change of the definition';
+COMMENT ON COLUMN stream_status.server IS 'Kafka server of its topic';
 
 CREATE VIEW partition_status WITH (security_barrier) AS
 SELECT s.name AS stream,

@@ -1,0 +1,275 @@
+/*-------------------------------------------------------------------------
+ * dashboard/chart.c
+ *    rows of a statement as an SVG chart
+ *-------------------------------------------------------------------------
+ */
+#include "dashboard/chart.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "dashboard/escape.h"
+#include "dashboard/format.h"
+
+/* units of the picture; it is scaled to its box */
+enum
+{
+	WIDTH = 720,
+	HEIGHT = 300,
+	LEFT = 76,
+	RIGHT = 12,
+	TOP = 34,
+	BOTTOM = 54,
+	PLOT_WIDTH = WIDTH - LEFT - RIGHT,
+	PLOT_HEIGHT = HEIGHT - TOP - BOTTOM,
+	LABEL_WIDTH = 46			/* that a label on the x axis may take */
+};
+
+double
+us_chart_step(double max)
+{
+	double		power;
+
+	if (!(max > 0))
+		return 1;
+	power = pow(10, floor(log10(max / 6)));
+	if (max / power <= 6)
+		return power;
+	if (max / (2 * power) <= 6)
+		return 2 * power;
+	if (max / (5 * power) <= 6)
+		return 5 * power;
+	return 10 * power;
+}
+
+static double
+value_of(const PGresult *rows, int row, const char *column)
+{
+	int			number = PQfnumber(rows, column);
+
+	if (number < 0 || PQgetisnull(rows, row, number))
+		return NAN;
+	return strtod(PQgetvalue(rows, row, number), NULL);
+}
+
+static double
+y_at(double value, double max)
+{
+	return TOP + PLOT_HEIGHT * (1 - value / max);
+}
+
+static void
+begin_chart(UsBuf *body, const UsChart *chart, const PGresult *rows)
+{
+	us_buf_printf(body, "<figure class=\"chart\" id=\"%s-chart\"><svg viewBox=\"0 0 %d %d\" role=\"img\" "
+				  "aria-labelledby=\"%s-t %s-d\"><title id=\"%s-t\">%s</title><desc id=\"%s-d\">%s by %s, "
+				  "%d points; the numbers are in the table below.</desc>\n",
+				  chart->id, WIDTH, HEIGHT, chart->id, chart->id, chart->id, chart->title, chart->id,
+				  chart->y_title, chart->x_title, PQntuples(rows));
+}
+
+static void
+end_chart(UsBuf *body, const UsChart *chart)
+{
+	us_buf_printf(body, "<text class=\"axis\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
+				  LEFT + PLOT_WIDTH / 2, HEIGHT - 8, chart->x_title);
+	us_buf_printf(body, "<text class=\"axis\" x=\"14\" y=\"%d\" text-anchor=\"middle\" "
+				  "transform=\"rotate(-90 14 %d)\">%s</text></svg></figure>\n",
+				  TOP + PLOT_HEIGHT / 2, TOP + PLOT_HEIGHT / 2, chart->y_title);
+}
+
+static void
+write_y_axis(UsBuf *body, double step, double max)
+{
+	for (double tick = 0; tick <= max * 1.0001; tick += step)
+	{
+		us_buf_printf(body, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
+					  "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LEFT, WIDTH - RIGHT,
+					  y_at(tick, max), y_at(tick, max), LEFT - 6, y_at(tick, max) + 4);
+		us_format_number(body, tick, step < 1 ? (int) ceil(-log10(step)) : 0);
+		us_buf_puts(body, "</text>\n");
+	}
+}
+
+static void
+write_legend(UsBuf *body, const UsChart *chart)
+{
+	int			x = LEFT;
+
+	if (chart->series[1].column == NULL)
+		return;
+	for (int s = 0; chart->series[s].column; s++)
+	{
+		us_buf_printf(body, "<rect class=\"s%d\" x=\"%d\" y=\"10\" width=\"12\" height=\"12\"/>"
+					  "<text x=\"%d\" y=\"20\">%s</text>", s, x, x + 17, chart->series[s].label);
+		x += 40 + 8 * (int) strlen(chart->series[s].label);
+	}
+	us_buf_puts(body, "\n");
+}
+
+static void
+write_bar(UsBuf *body, const UsChart *chart, const PGresult *rows, int row, double max)
+{
+	double		slot = (double) PLOT_WIDTH / PQntuples(rows);
+	double		below = 0;
+	int			label = PQfnumber(rows, chart->x_column);
+
+	for (int s = 0; chart->series[s].column; s++)
+	{
+		double		value = value_of(rows, row, chart->series[s].column);
+
+		if (!(value > 0))
+			continue;
+		us_buf_printf(body, "<rect class=\"s%d\" x=\"%.1f\" y=\"%.2f\" width=\"%.1f\" height=\"%.2f\"><title>",
+					  s, LEFT + slot * (row + 0.1), y_at(below + value, max), slot * 0.8,
+					  y_at(below, max) - y_at(below + value, max));
+		us_svg_text(body, PQgetvalue(rows, row, label));
+		us_buf_printf(body, ", %s: ", chart->series[s].label);
+		us_format_number(body, value, 0);
+		us_buf_puts(body, "</title></rect>\n");
+		below += value;
+	}
+}
+
+/* the label of each bar, or of every second, third, ... where they would overlap */
+static void
+write_bar_labels(UsBuf *body, const UsChart *chart, const PGresult *rows)
+{
+	double		slot = (double) PLOT_WIDTH / PQntuples(rows);
+	int			every = (int) ceil(LABEL_WIDTH / slot);
+	int			label = PQfnumber(rows, chart->x_column);
+
+	for (int row = 0; row < PQntuples(rows); row += every)
+	{
+		char		cut[32];
+		const char *text = PQgetvalue(rows, row, label);
+		size_t		len = 0;
+
+		/* at most eight characters, whole ones */
+		for (int i = 0; i < 8 && text[len]; i++)
+		{
+			int			n = us_utf8_length(text + len, strlen(text + len), NULL);
+
+			len += n ? (size_t) n : 1;
+		}
+		if (len >= sizeof(cut))
+			len = 8;
+		memcpy(cut, text, len);
+		cut[len] = '\0';
+		us_buf_printf(body, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">",
+					  LEFT + slot * (row + 0.5), TOP + PLOT_HEIGHT + 16);
+		us_svg_text(body, cut);
+		us_buf_puts(body, text[len] ? "…</text>\n" : "</text>\n");
+	}
+}
+
+void
+us_chart_bars(UsBuf *body, const UsChart *chart, const PGresult *rows)
+{
+	double		max = 0;
+	double		step;
+
+	if (PQntuples(rows) == 0)
+		return;
+	for (int row = 0; row < PQntuples(rows); row++)
+	{
+		double		sum = 0;
+
+		for (int s = 0; chart->series[s].column; s++)
+			sum += fmax(value_of(rows, row, chart->series[s].column), 0);
+		max = fmax(max, sum);
+	}
+	step = fmax(us_chart_step(max), 1);
+	max = fmax(ceil(max / step), 1) * step;
+	begin_chart(body, chart, rows);
+	write_y_axis(body, step, max);
+	write_legend(body, chart);
+	for (int row = 0; row < PQntuples(rows); row++)
+		write_bar(body, chart, rows, row, max);
+	write_bar_labels(body, chart, rows);
+	end_chart(body, chart);
+}
+
+static double
+x_at(double t, double first, double last)
+{
+	return LEFT + (last > first ? PLOT_WIDTH * (t - first) / (last - first) : PLOT_WIDTH / 2.0);
+}
+
+/* five times, as clock, as day or as month, by the span */
+static void
+write_time_axis(UsBuf *body, double first, double last)
+{
+	const char *format = last - first > 300 * 86400.0 ? "%Y-%m" : last - first > 2 * 86400.0 ? "%m-%d" : "%H:%M";
+
+	for (int i = 0; i <= 4; i++)
+	{
+		time_t		t = (time_t) (first + (last - first) * i / 4);
+		struct tm	tm;
+		char		text[32];
+
+		if (i > 0 && last <= first)
+			return;
+		gmtime_r(&t, &tm);
+		strftime(text, sizeof(text), format, &tm);
+		us_buf_printf(body, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>\n",
+					  x_at((double) t, first, last), TOP + PLOT_HEIGHT + 16,
+					  i == 4 ? "end" : i == 0 && last > first ? "start" : "middle", text);
+	}
+}
+
+static void
+write_line(UsBuf *body, const UsChart *chart, const PGresult *rows, int s, double first, double last, double max)
+{
+	bool		drawing = false;
+
+	us_buf_printf(body, "<path class=\"line s%d\" d=\"", s);
+	for (int row = 0; row < PQntuples(rows); row++)
+	{
+		double		value = value_of(rows, row, chart->series[s].column);
+
+		if (isnan(value))
+		{
+			drawing = false;
+			continue;
+		}
+		us_buf_printf(body, "%c%.1f %.1f", drawing ? 'L' : 'M',
+					  x_at(value_of(rows, row, chart->x_column), first, last), y_at(value, max));
+		/* a single point has a dot by the line's round cap */
+		us_buf_puts(body, drawing ? "" : "h0");
+		drawing = true;
+	}
+	us_buf_printf(body, "\"><title>%s</title></path>\n", chart->series[s].label);
+}
+
+void
+us_chart_lines(UsBuf *body, const UsChart *chart, const PGresult *rows)
+{
+	int			n = PQntuples(rows);
+	double		first;
+	double		last;
+	double		step;
+	double		max = 0;
+
+	if (n == 0)
+		return;
+	first = value_of(rows, 0, chart->x_column);
+	last = value_of(rows, n - 1, chart->x_column);
+	for (int row = 0; row < n; row++)
+	{
+		for (int s = 0; chart->series[s].column; s++)
+			max = fmax(max, value_of(rows, row, chart->series[s].column));
+	}
+	step = us_chart_step(max);
+	max = fmax(ceil(max / step), 1) * step;
+	begin_chart(body, chart, rows);
+	write_y_axis(body, step, max);
+	write_legend(body, chart);
+	write_time_axis(body, first, last);
+	for (int s = 0; chart->series[s].column; s++)
+		write_line(body, chart, rows, s, first, last, max);
+	end_chart(body, chart);
+}

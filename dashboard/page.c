@@ -1,0 +1,322 @@
+/*-------------------------------------------------------------------------
+ * dashboard/page.c
+ *    a page made of panels: frame, and rows in any format
+ *-------------------------------------------------------------------------
+ */
+#include "dashboard/page.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dashboard/cell.h"
+#include "dashboard/db.h"
+#include "dashboard/escape.h"
+#include "dashboard/route.h"
+
+bool
+us_page_is_html(const UsPage *page)
+{
+	return page->request->format == US_FORMAT_HTML;
+}
+
+static void
+write_navigation(UsPage *page)
+{
+	us_buf_puts(page->body, "<nav aria-label=\"Pages\"><ul>");
+	for (const UsRoute *route = us_routes; route->path; route++)
+	{
+		if (route->navigation == NULL)
+			continue;
+		us_buf_printf(page->body, "<li><a href=\"%s\"%s>%s</a></li>", route->path,
+					  strcmp(route->navigation, page->title) == 0 ? " aria-current=\"page\"" : "",
+					  route->navigation);
+	}
+	us_buf_puts(page->body, "</ul></nav>");
+}
+
+void
+us_page_begin(UsPage *page, const char *heading)
+{
+	const char *refresh = us_request_param(page->request, "refresh");
+	int			seconds = refresh && strcmp(refresh, "0") == 0 ? 0 : page->refresh_s;
+
+	if (!us_page_is_html(page))
+		return;
+	us_buf_puts(page->body, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+				"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+				"<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
+	us_html_text(page->body, heading);
+	us_buf_puts(page->body, " · userstream</title>\n"
+				"<link rel=\"icon\" href=\"data:,\">\n"
+				"<link rel=\"stylesheet\" href=\"/static/" US_STYLE "\">\n"
+				"<script src=\"/static/" US_SCRIPT "\" defer></script>\n</head>\n<body>\n"
+				"<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header>"
+				"<span class=\"brand\">userstream</span>");
+	write_navigation(page);
+	us_buf_puts(page->body, "</header>\n");
+	us_buf_printf(page->body, "<main id=\"main\" tabindex=\"-1\" data-refresh=\"%d\">\n<h1>", seconds);
+	us_html_text(page->body, heading);
+	us_buf_puts(page->body, "</h1>\n");
+	if (page->away)
+		us_buf_puts(page->body, "<div class=\"box bad\" role=\"status\"><strong>The database is away.</strong> "
+					"No connection could be made; this page tries again at the next request.</div>\n");
+}
+
+void
+us_page_end(UsPage *page)
+{
+	if (page->request->format == US_FORMAT_JSON)
+	{
+		us_json_write(page->body, page->json);
+		return;
+	}
+	if (!us_page_is_html(page))
+		return;
+	us_buf_puts(page->body, "</main>\n<footer><p id=\"refresh\" hidden>"
+				"<button type=\"button\" id=\"pause\">Pause</button> <span id=\"stamp\"></span></p>"
+				"<p>Times are UTC. <a href=\"?format=json\" id=\"as-json\">This page as JSON</a> · "
+				"<a href=\"/metrics\">Metrics</a></p></footer>\n</body>\n</html>\n");
+}
+
+void
+us_sql_literal(UsBuf *buf, const char *text)
+{
+	bool		escape = strchr(text, '\\') != NULL;
+
+	us_buf_puts(buf, escape ? "E'" : "'");
+	for (; *text; text++)
+	{
+		if (*text == '\'' || *text == '\\')
+			us_buf_add(buf, text, 1);
+		us_buf_add(buf, text, 1);
+	}
+	us_buf_puts(buf, "'");
+}
+
+void
+us_page_call(UsPage *page, const char *what, const char *sql)
+{
+	if (!us_page_is_html(page))
+		return;
+	us_buf_puts(page->body, "<div class=\"call\"><span>");
+	us_html_text(page->body, what);
+	us_buf_puts(page->body, "</span><code tabindex=\"0\">");
+	us_html_text(page->body, sql);
+	us_buf_puts(page->body, "</code></div>\n");
+}
+
+void
+us_page_not_found(UsPage *page, const char *what, const char *name)
+{
+	page->reply->status = 404;
+	us_page_begin(page, "Not found");
+	if (us_page_is_html(page))
+	{
+		us_buf_puts(page->body, "<div class=\"box\">There is no ");
+		us_html_text(page->body, what);
+		us_buf_puts(page->body, " <strong>");
+		us_html_text(page->body, name);
+		us_buf_puts(page->body, "</strong> that this role may see.</div>\n");
+	}
+	else if (page->json)
+		us_json_add_text(page->json, "error", "not found");
+	us_page_end(page);
+}
+
+const char *
+us_row_text(const PGresult *rows, int row, const char *column)
+{
+	int			number = PQfnumber(rows, column);
+
+	if (number < 0 || row >= PQntuples(rows) || PQgetisnull(rows, row, number))
+		return NULL;
+	return PQgetvalue(rows, row, number);
+}
+
+static bool
+has_extension(void)
+{
+	PGresult   *rows = us_db_query("SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'userstream'",
+								   0, NULL);
+	bool		there = rows && PQntuples(rows) > 0;
+
+	PQclear(rows);
+	return there;
+}
+
+/* what a person can do about an error; *sql is a call that helps, or NULL */
+static const char *
+explain(const UsPanel *panel, const char *sqlstate, const char **sql)
+{
+	*sql = NULL;
+	if (sqlstate[0] == '\0')
+		return "Not run: the panels before it took all of this page's five seconds.";
+	if (strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57P", 3) == 0)
+		return "The connection to the database was lost.";
+	if (strcmp(sqlstate, "57014") == 0)
+		return "It took longer than this page waits.";
+	if (strcmp(sqlstate, "55P03") == 0)
+		return "Someone holds a lock on what it reads.";
+	if (strcmp(sqlstate, "42501") == 0)
+	{
+		*sql = panel->looks ? "GRANT USAGE ON FOREIGN SERVER ... TO userstream_dashboard"
+			: "GRANT pg_monitor TO userstream_dashboard";
+		return "This role may not read it. Who may can grant it, on purpose:";
+	}
+	if (strcmp(sqlstate, "3F000") == 0 || strcmp(sqlstate, "42P01") == 0 ||
+		strcmp(sqlstate, "42883") == 0 || strcmp(sqlstate, "42703") == 0)
+	{
+		/* the look asks for other statements' errors no more */
+		if (!has_extension())
+		{
+			*sql = "CREATE EXTENSION userstream";
+			return "This database has no userstream yet:";
+		}
+		return panel->absent ? panel->absent : "This version of userstream does not have it.";
+	}
+	return panel->looks ? "Kafka could not be asked." : "It could not be read.";
+}
+
+static void
+write_error(UsPage *page, const UsPanel *panel)
+{
+	char		sqlstate[6];
+	char		message[1024] = "";
+	const char *text;
+	const char *sql;
+
+	snprintf(sqlstate, sizeof(sqlstate), "%s", us_db_sqlstate());
+	/* only a look at Kafka has a message that is for the reader */
+	if (panel->looks)
+		snprintf(message, sizeof(message), "%s", us_db_message());
+	text = explain(panel, sqlstate, &sql);
+	if (strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57P", 3) == 0)
+	{
+		page->reply->status = 503;
+		page->reply->retry_later = true;
+	}
+	if (page->json)
+		us_json_add_error(page->json, panel->id, sqlstate, text);
+	if (!us_page_is_html(page))
+		return;
+	us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2><div class=\"box bad\" role=\"status\">",
+				  panel->id, panel->title);
+	us_html_text(page->body, text);
+	if (message[0])
+	{
+		us_buf_puts(page->body, " <q>");
+		us_html_text(page->body, message);
+		us_buf_puts(page->body, "</q>");
+	}
+	if (sqlstate[0])
+		us_buf_printf(page->body, " <small>(%s)</small>", sqlstate);
+	us_buf_puts(page->body, "</div>\n");
+	if (sql)
+		us_page_call(page, "", sql);
+	us_buf_puts(page->body, "</section>\n");
+}
+
+static void
+write_csv(UsPage *page, const PGresult *rows)
+{
+	for (int column = 0; column < PQnfields(rows); column++)
+	{
+		us_buf_puts(page->body, column ? "," : "");
+		us_csv_field(page->body, PQfname(rows, column));
+	}
+	us_buf_puts(page->body, "\r\n");
+	for (int row = 0; row < PQntuples(rows); row++)
+	{
+		for (int column = 0; column < PQnfields(rows); column++)
+		{
+			us_buf_puts(page->body, column ? "," : "");
+			us_csv_field(page->body, PQgetvalue(rows, row, column));
+		}
+		us_buf_puts(page->body, "\r\n");
+	}
+	page->csv_done = true;
+}
+
+PGresult *
+us_page_query(UsPage *page, const UsPanel *panel, int nparams, const char *const *params)
+{
+	const char *table = us_request_param(page->request, "table");
+	PGresult   *rows;
+
+	if (page->away)
+	{
+		if (page->json)
+			us_json_add_error(page->json, panel->id, "08006", "the database is away");
+		return NULL;
+	}
+	if (page->request->format == US_FORMAT_CSV &&
+		(page->csv_done || (table && strcmp(table, panel->id) != 0)))
+		return NULL;
+	rows = panel->looks ? us_db_look(panel->sql, nparams, params)
+		: us_db_query(panel->sql, nparams, params);
+	if (rows == NULL)
+		write_error(page, panel);
+	else if (page->json)
+		us_json_add_rows(page->json, panel->id, rows);
+	else if (page->request->format == US_FORMAT_CSV)
+		write_csv(page, rows);
+	return rows;
+}
+
+static void
+write_rows(UsPage *page, const UsPanel *panel, const PGresult *rows)
+{
+	int			shown = PQntuples(rows) < US_PAGE_MAX_ROWS ? PQntuples(rows) : US_PAGE_MAX_ROWS;
+
+	us_buf_printf(page->body, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">"
+				  "<table><caption>%s</caption><thead><tr>", panel->title, panel->title);
+	for (const UsColumn *column = panel->columns; column->name; column++)
+		us_buf_printf(page->body, "<th scope=\"col\"%s>%s</th>",
+					  us_cell_is_number(column->kind) ? " class=\"n\"" : "", column->label);
+	us_buf_puts(page->body, "</tr></thead>\n<tbody>\n");
+	for (int row = 0; row < shown; row++)
+	{
+		us_buf_puts(page->body, "<tr>");
+		for (const UsColumn *column = panel->columns; column->name; column++)
+			us_cell_write(page->body, column, rows, row, column == panel->columns);
+		us_buf_puts(page->body, "</tr>\n");
+	}
+	us_buf_puts(page->body, "</tbody></table></div>\n");
+	if (shown < PQntuples(rows))
+		us_buf_printf(page->body, "<p class=\"note\">There are more than these %d.</p>\n", shown);
+}
+
+void
+us_page_table(UsPage *page, const UsPanel *panel, const PGresult *rows)
+{
+	if (!us_page_is_html(page))
+		return;
+	if (panel->folded)
+		us_buf_printf(page->body, "<details id=\"%s-table\"><summary>%s as a table "
+					  "(<a href=\"?format=csv&amp;table=%s\">CSV</a>)</summary>\n",
+					  panel->id, panel->title, panel->id);
+	else
+		us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n", panel->id, panel->title);
+	if (PQntuples(rows) > 0)
+		write_rows(page, panel, rows);
+	else
+	{
+		us_buf_printf(page->body, "<div class=\"box\">%s</div>\n", panel->empty);
+		if (panel->empty_sql)
+			us_page_call(page, "", panel->empty_sql);
+	}
+	us_buf_puts(page->body, panel->folded ? "</details>\n" : "</section>\n");
+}
+
+int
+us_page_panel(UsPage *page, const UsPanel *panel, int nparams, const char *const *params)
+{
+	PGresult   *rows = us_page_query(page, panel, nparams, params);
+	int			count = rows ? PQntuples(rows) : -1;
+
+	if (rows)
+		us_page_table(page, panel, rows);
+	PQclear(rows);
+	return count;
+}

@@ -1,0 +1,230 @@
+/*-------------------------------------------------------------------------
+ * dashboard/page_feeds.c
+ *    all feeds with their last runs, one feed, one run
+ *-------------------------------------------------------------------------
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dashboard/chart.h"
+#include "dashboard/escape.h"
+#include "dashboard/parse.h"
+#include "dashboard/route.h"
+
+static const UsColumn feed_columns[] = {
+	{"feed", "Feed", US_KIND_TEXT, "/feeds/", NULL, NULL},
+	{"state", "State", US_KIND_STATE, NULL, NULL, "never ran"},
+	{"last_run_at", "Last run", US_KIND_TIME, NULL, NULL, "never"},
+	{"last_success_at", "Last success", US_KIND_TIME, NULL, NULL, "never"},
+	{"last_success_seconds", "Since then", US_KIND_SECONDS, NULL, NULL, NULL},
+	{"schedule", "Schedule", US_KIND_CODE, NULL, NULL, "none"},
+	{"next_run_at", "Next run", US_KIND_TIME, NULL, NULL, NULL},
+	{"runs_24h", "Runs, 24 h", US_KIND_COUNT, NULL, NULL, NULL},
+	{"failures_24h", "failed", US_KIND_COUNT, NULL, NULL, NULL},
+	{"last_error", "Last error", US_KIND_LONG, NULL, NULL, NULL},
+	{0}
+};
+
+static const UsPanel feeds_panel = {
+	"feeds", "Feeds",
+	"SELECT feed, state, last_run_at, last_success_at,"
+	" extract(epoch FROM last_success_age)::float8 AS last_success_seconds, schedule, next_run_at,"
+	" runs_24h, failures_24h, last_error FROM userstream.feed_status WHERE ($1::text IS NULL OR feed = $1)"
+	" ORDER BY array_position(ARRAY['failed', 'cancelled', 'running', 'succeeded'], state) NULLS LAST, feed"
+	" LIMIT 1001",
+	feed_columns, "No feed yet, or none that this page's role may see.",
+	"SELECT userstream.create_feed('randomuser', server => 'randomuser', records => '$.results[*]',"
+	" kafka_server => 'kafka', topic => 'users_created', key => 'id')",
+	NULL, false, false
+};
+
+static const UsColumn run_columns[] = {
+	{"run_id", "Run", US_KIND_OFFSET, NULL, NULL, NULL},
+	{"feed", "Feed", US_KIND_TEXT, "/feeds/", NULL, NULL},
+	{"state", "State", US_KIND_STATE, NULL, NULL, NULL},
+	{"started_at", "Started", US_KIND_TIME, NULL, NULL, NULL},
+	{"seconds", "Took", US_KIND_SECONDS, NULL, NULL, "runs"},
+	{"attempts", "Attempts", US_KIND_COUNT, NULL, NULL, NULL},
+	{"records", "Records", US_KIND_COUNT, NULL, NULL, NULL},
+	{"records_produced", "in Kafka", US_KIND_COUNT, NULL, NULL, NULL},
+	{"records_failed", "Dead letters", US_KIND_COUNT, NULL, NULL, NULL},
+	{"error", "Error", US_KIND_LONG, NULL, NULL, NULL},
+	{0}
+};
+
+/* a run is its attempts; its state and error are the last one's */
+#define RUNS \
+	"SELECT run_id, feed, (array_agg(state ORDER BY attempt DESC))[1] AS state," \
+	" min(started_at) AS started_at," \
+	" CASE WHEN bool_and(finished_at IS NOT NULL)" \
+	" THEN extract(epoch FROM max(finished_at) - min(started_at))::float8 END AS seconds," \
+	" count(*) AS attempts, sum(records)::bigint AS records," \
+	" sum(records_produced)::bigint AS records_produced, sum(records_failed)::bigint AS records_failed," \
+	" (array_agg(error ORDER BY attempt DESC))[1] AS error" \
+	" FROM userstream.feed_run"
+
+static const UsPanel runs_panel = {
+	"runs", "Last 30 runs of each feed",
+	"SELECT * FROM (SELECT r.*, row_number() OVER (PARTITION BY feed ORDER BY run_id DESC) AS n FROM ("
+	RUNS " WHERE ($1::text IS NULL OR feed = $1) AND started_at > now() - interval '7 days'"
+	" GROUP BY run_id, feed) r) r WHERE n <= 30 ORDER BY feed, run_id DESC LIMIT 1001",
+	run_columns, "No run in the last seven days.", "CALL userstream.run_feed('randomuser')",
+	NULL, false, true
+};
+
+static const UsPanel feed_runs_panel = {
+	"runs", "Last 30 runs",
+	"SELECT * FROM (" RUNS " WHERE feed = $1 GROUP BY run_id, feed ORDER BY run_id DESC LIMIT 30) r"
+	" ORDER BY run_id DESC",
+	run_columns, "It never ran, or its runs are no longer kept.", NULL, NULL, false, false
+};
+
+static const UsColumn attempt_columns[] = {
+	{"attempt", "Attempt", US_KIND_OFFSET, NULL, NULL, NULL},
+	{"state", "State", US_KIND_STATE, NULL, NULL, NULL},
+	{"started_at", "Started", US_KIND_TIME, NULL, NULL, NULL},
+	{"seconds", "Took", US_KIND_SECONDS, NULL, NULL, "runs"},
+	{"http_status", "HTTP status", US_KIND_OFFSET, NULL, NULL, "no answer"},
+	{"pages", "Pages", US_KIND_COUNT, NULL, NULL, NULL},
+	{"bytes", "Bytes", US_KIND_BYTES, NULL, NULL, NULL},
+	{"records", "Records", US_KIND_COUNT, NULL, NULL, NULL},
+	{"records_produced", "in Kafka", US_KIND_COUNT, NULL, NULL, NULL},
+	{"records_failed", "Dead letters", US_KIND_COUNT, NULL, NULL, NULL},
+	{"records_skipped", "Skipped", US_KIND_COUNT, NULL, NULL, NULL},
+	{"first_offsets", "First offsets", US_KIND_CODE, NULL, NULL, NULL},
+	{"last_offsets", "Last offsets", US_KIND_CODE, NULL, NULL, NULL},
+	{"error", "Error", US_KIND_LONG, NULL, NULL, NULL},
+	{0}
+};
+
+static const UsPanel attempts_panel = {
+	"attempts", "Attempts",
+	"SELECT attempt, state, started_at, finished_at,"
+	" extract(epoch FROM finished_at - started_at)::float8 AS seconds, http_status, pages, bytes, records,"
+	" records_produced, records_failed, records_skipped, first_offsets::text AS first_offsets,"
+	" last_offsets::text AS last_offsets, error"
+	" FROM userstream.feed_run WHERE feed = $1 AND run_id = $2::bigint ORDER BY attempt LIMIT 1001",
+	attempt_columns, "", NULL, NULL, false, false
+};
+
+/* a square with a letter for each run, the oldest first */
+static void
+write_grid(UsPage *page, const PGresult *runs)
+{
+	const char *feed = NULL;
+	int			row = 0;
+
+	us_buf_puts(page->body, "<section id=\"grid\"><h2>Last runs</h2>\n");
+	while (row < PQntuples(runs))
+	{
+		int			end = row;
+
+		feed = us_row_text(runs, row, "feed");
+		while (end < PQntuples(runs) && strcmp(us_row_text(runs, end, "feed"), feed) == 0)
+			end++;
+		us_buf_puts(page->body, "<div class=\"grid\"><h3>");
+		us_html_text(page->body, feed);
+		us_buf_puts(page->body, "</h3><ol>");
+		for (int i = end - 1; i >= row; i--)
+		{
+			const char *state = us_row_text(runs, i, "state");
+
+			us_buf_puts(page->body, "<li class=\"run ");
+			us_html_attr(page->body, state);
+			us_buf_puts(page->body, "\"><a href=\"/feeds/");
+			us_url_arg(page->body, feed);
+			us_buf_printf(page->body, "/%s\" title=\"", us_row_text(runs, i, "run_id"));
+			us_html_attr(page->body, state);
+			us_buf_puts(page->body, ", ");
+			us_html_attr(page->body, us_row_text(runs, i, "started_at"));
+			us_buf_puts(page->body, "\"><span class=\"sr\">");
+			us_html_text(page->body, state);
+			us_buf_printf(page->body, "</span><span aria-hidden=\"true\">%c</span></a></li>",
+						  state[0] >= 'a' && state[0] <= 'z' ? state[0] - 32 : '?');
+		}
+		us_buf_puts(page->body, "</ol></div>\n");
+		row = end;
+	}
+	us_buf_puts(page->body, "<p class=\"note\">S succeeded · F failed · R running · C cancelled · "
+				"S with a dash under it: skipped</p></section>\n");
+}
+
+void
+us_show_feeds(UsPage *page, const char *name)
+{
+	const char *all[] = {NULL};
+	PGresult   *runs;
+
+	(void) name;
+	us_page_begin(page, "Feeds");
+	us_page_panel(page, &feeds_panel, 1, all);
+	runs = us_page_query(page, &runs_panel, 1, all);
+	if (runs)
+	{
+		if (us_page_is_html(page) && PQntuples(runs) > 0)
+			write_grid(page, runs);
+		us_page_table(page, &runs_panel, runs);
+	}
+	PQclear(runs);
+	us_page_end(page);
+}
+
+static void
+show_run(UsPage *page, const char *feed, const char *run)
+{
+	const char *params[] = {feed, run};
+	char		heading[200];
+	PGresult   *attempts;
+	UsBuf		sql = {0};
+
+	snprintf(heading, sizeof(heading), "%.120s, run %s", feed, run);
+	us_page_begin(page, heading);
+	attempts = us_page_query(page, &attempts_panel, 2, params);
+	if (attempts && PQntuples(attempts) == 0)
+	{
+		us_buf_free(page->body);
+		us_page_not_found(page, "run", heading);
+		PQclear(attempts);
+		return;
+	}
+	if (attempts)
+		us_page_table(page, &attempts_panel, attempts);
+	PQclear(attempts);
+	us_buf_puts(&sql, "CALL userstream.run_feed(");
+	us_sql_literal(&sql, feed);
+	us_buf_puts(&sql, ")");
+	us_page_call(page, "Run it now", us_buf_text(&sql));
+	us_buf_free(&sql);
+	us_page_end(page);
+}
+
+/* NAME, or NAME/RUN: a name may have slashes itself */
+void
+us_show_feed(UsPage *page, const char *name)
+{
+	char		feed[US_REQUEST_MAX_BYTES];
+	char	   *slash;
+	int64_t		run;
+	const char *param = feed;
+	int			found;
+
+	snprintf(feed, sizeof(feed), "%s", name);
+	slash = strrchr(feed, '/');
+	if (slash && us_parse_int64(slash + 1, INT64_MAX, &run))
+	{
+		*slash = '\0';
+		show_run(page, feed, slash + 1);
+		return;
+	}
+	us_page_begin(page, feed);
+	found = us_page_panel(page, &feeds_panel, 1, &param);
+	if (found == 0)
+	{
+		us_buf_free(page->body);
+		us_page_not_found(page, "feed", feed);
+		return;
+	}
+	us_page_panel(page, &feed_runs_panel, 1, &param);
+	us_page_end(page);
+}

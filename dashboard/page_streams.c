@@ -1,0 +1,260 @@
+/*-------------------------------------------------------------------------
+ * dashboard/page_streams.c
+ *    all streams, and one of them
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "dashboard/chart.h"
+#include "dashboard/escape.h"
+#include "dashboard/route.h"
+
+static const UsColumn stream_columns[] = {
+	{"stream", "Stream", US_KIND_TEXT, "/streams/", NULL, NULL},
+	{"state", "State", US_KIND_STATE, NULL, NULL, "unknown"},
+	{"lag_messages", "Lag, messages", US_KIND_COUNT, NULL, NULL, "unknown"},
+	{"lag_seconds", "Lag", US_KIND_SECONDS, NULL, NULL, "unknown"},
+	{"rows_per_second", "Rows/s", US_KIND_NUMBER, NULL, NULL, NULL},
+	{"rows_written", "Rows written", US_KIND_COUNT, NULL, NULL, NULL},
+	{"dead_letters", "Dead letters", US_KIND_COUNT, NULL, NULL, NULL},
+	{"target", "Target", US_KIND_CODE, NULL, NULL, NULL},
+	{"topic", "Topic", US_KIND_CODE, NULL, NULL, NULL},
+	{"failing_since", "Failing since", US_KIND_TIME, NULL, NULL, NULL},
+	{"last_error", "Last error", US_KIND_LONG, NULL, NULL, NULL},
+	{"last_error_at", "at", US_KIND_TIME, NULL, NULL, NULL},
+	{0}
+};
+
+#define STATES_WORST_FIRST \
+	"ARRAY['stopped', 'blocked', 'waiting', 'starting', 'running', 'paused', 'caught_up']"
+
+static const UsPanel streams_panel = {
+	"streams", "Streams",
+	"SELECT stream, state, lag_messages, lag_seconds, rows_per_second, messages_read, rows_written,"
+	" dead_letters, owner, target, topic, workers, failing_since, last_error, last_error_at"
+	" FROM userstream.stream_status"
+	" WHERE ($1::text IS NULL OR state = $1)"
+	" AND ($2::text IS NULL OR position(lower($2) IN lower(stream)) > 0)"
+	" ORDER BY array_position(" STATES_WORST_FIRST ", state), lag_messages DESC NULLS LAST, stream"
+	" LIMIT 1001",
+	stream_columns,
+	"No stream yet, or none that this page's filter or its role may see.",
+	"SELECT userstream.create_stream('users', server => 'kafka', topic => 'users_created', target => 'created_users')",
+	NULL, false, false
+};
+
+static const UsColumn incident_columns[] = {
+	{"opened_at", "Since", US_KIND_TIME, NULL, NULL, NULL},
+	{"about", "About", US_KIND_TEXT, NULL, NULL, NULL},
+	{"partition", "Partition", US_KIND_OFFSET, NULL, NULL, NULL},
+	{"kind", "Kind", US_KIND_TEXT, NULL, NULL, NULL},
+	{"detail", "What happened", US_KIND_LONG, NULL, NULL, NULL},
+	{"what_to_do", "What to do", US_KIND_LONG, NULL, NULL, NULL},
+	{0}
+};
+
+static const UsPanel incidents_panel = {
+	"incidents", "Open incidents",
+	"SELECT opened_at, coalesce('stream ' || stream, 'feed ' || feed, 'mirror ' || mirror) AS about,"
+	" partition, kind, detail, what_to_do"
+	" FROM userstream.incident WHERE closed_at IS NULL AND ($1::text IS NULL OR stream = $1)"
+	" ORDER BY opened_at DESC, id DESC LIMIT 1001",
+	incident_columns, "None: nothing waits for a person.", NULL, NULL, false, false
+};
+
+static const UsColumn partition_columns[] = {
+	{"partition", "Partition", US_KIND_OFFSET, NULL, NULL, NULL},
+	{"state", "State", US_KIND_STATE, NULL, NULL, "unknown"},
+	{"lag_messages", "Lag, messages", US_KIND_COUNT, NULL, NULL, "unknown"},
+	{"share", "of the largest", US_KIND_METER, NULL, NULL, NULL},
+	{"next_offset", "Next offset", US_KIND_OFFSET, NULL, NULL, NULL},
+	{"low_offset", "First in Kafka", US_KIND_OFFSET, NULL, NULL, "unknown"},
+	{"high_offset", "End in Kafka", US_KIND_OFFSET, NULL, NULL, "unknown"},
+	{"last_message_at", "Last message", US_KIND_TIME, NULL, NULL, "none yet"},
+	{"rows_written", "Rows written", US_KIND_COUNT, NULL, NULL, NULL},
+	{"dead_letters", "Dead letters", US_KIND_COUNT, NULL, NULL, NULL},
+	{"last_error", "Last error", US_KIND_LONG, NULL, NULL, NULL},
+	{"last_error_at", "at", US_KIND_TIME, NULL, NULL, NULL},
+	{0}
+};
+
+static const UsPanel partitions_panel = {
+	"partitions", "Partitions",
+	"SELECT partition, state, lag_messages,"
+	" lag_messages::float8 / nullif(max(lag_messages) OVER (), 0) AS share,"
+	" next_offset, low_offset, high_offset, last_message_at, messages_read, rows_written,"
+	" dead_letters, skipped, last_error, last_error_at"
+	" FROM userstream.partition_status WHERE stream = $1 ORDER BY partition LIMIT 1001",
+	partition_columns, "No partition is known.", NULL, NULL, false, false
+};
+
+static const UsColumn ledger_columns[] = {
+	{"partition", "Partition", US_KIND_OFFSET, NULL, NULL, "all"},
+	{"messages_read", "Messages read", US_KIND_COUNT, NULL, NULL, NULL},
+	{"messages_applied", "= applied", US_KIND_COUNT, NULL, NULL, NULL},
+	{"dead_letters", "+ dead letters", US_KIND_COUNT, NULL, NULL, NULL},
+	{"skipped", "+ skipped", US_KIND_COUNT, NULL, NULL, NULL},
+	{"retried", "Retried since", US_KIND_COUNT, NULL, NULL, NULL},
+	{"balanced", "Balanced", US_KIND_YES, NULL, NULL, NULL},
+	{0}
+};
+
+static const UsPanel ledger_panel = {
+	"ledger", "Ledger",
+	"SELECT partition, sum(messages_read)::bigint AS messages_read,"
+	" sum(messages_applied)::bigint AS messages_applied, sum(dead_letters)::bigint AS dead_letters,"
+	" sum(skipped)::bigint AS skipped, sum(retried)::bigint AS retried, bool_and(balanced) AS balanced"
+	" FROM userstream.ledger WHERE stream = $1"
+	" GROUP BY GROUPING SETS ((partition), ()) HAVING count(*) > 0"
+	" ORDER BY partition NULLS FIRST LIMIT 1001",
+	ledger_columns, "Nothing was read yet.", NULL, NULL, false, false
+};
+
+static const UsColumn history_columns[] = {
+	{"at", "Minute", US_KIND_TIME, NULL, NULL, NULL},
+	{"lag_messages", "Lag, messages", US_KIND_COUNT, NULL, NULL, "unknown"},
+	{"messages_per_second", "Messages read a second", US_KIND_NUMBER, NULL, NULL, NULL},
+	{"rows_per_second", "Rows written a second", US_KIND_NUMBER, NULL, NULL, NULL},
+	{0}
+};
+
+/* a counter that went back belongs to another stream of that name */
+static const UsPanel history_panel = {
+	"history", "Last 24 hours",
+	"SELECT at, extract(epoch FROM at)::float8 AS t, lag_messages,"
+	" (greatest(messages_read - lag(messages_read) OVER w, 0) /"
+	" extract(epoch FROM at - lag(at) OVER w))::float8 AS messages_per_second,"
+	" (greatest(rows_written - lag(rows_written) OVER w, 0) /"
+	" extract(epoch FROM at - lag(at) OVER w))::float8 AS rows_per_second"
+	" FROM userstream.stream_history WHERE stream = $1 AND at > now() - interval '24 hours'"
+	" WINDOW w AS (ORDER BY at) ORDER BY at LIMIT 1500",
+	history_columns, "A line is added each minute while the stream runs; there is none yet.",
+	NULL, NULL, false, true
+};
+
+static const UsChart lag_chart = {
+	"lag", "Lag, last 24 hours", "time, UTC", "messages", "t", {{"lag_messages", "lag"}, {0}}
+};
+
+static const UsChart rate_chart = {
+	"rate", "Rate, last 24 hours", "time, UTC", "per second", "t",
+	{{"messages_per_second", "messages read"}, {"rows_per_second", "rows written"}, {0}}
+};
+
+static void
+write_filter(UsPage *page)
+{
+	static const char *const states[] = {
+		"stopped", "blocked", "waiting", "starting", "running", "paused", "caught_up"
+	};
+	const char *state = us_request_param(page->request, "state");
+	const char *q = us_request_param(page->request, "q");
+
+	if (!us_page_is_html(page))
+		return;
+	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\"><label>Name has "
+				"<input type=\"search\" name=\"q\" id=\"filter\" value=\"");
+	us_html_attr(page->body, q ? q : "");
+	us_buf_puts(page->body, "\"></label> <label>State <select name=\"state\" id=\"state\">"
+				"<option value=\"\">any</option>");
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		us_buf_printf(page->body, "<option%s>%s</option>",
+					  state && strcmp(state, states[i]) == 0 ? " selected" : "", states[i]);
+	us_buf_puts(page->body, "</select></label> <button>Filter</button></form>\n");
+}
+
+void
+us_show_streams(UsPage *page, const char *name)
+{
+	const char *params[] = {us_request_param(page->request, "state"), us_request_param(page->request, "q")};
+	const char *all[] = {NULL};
+
+	(void) name;
+	us_page_begin(page, "Streams");
+	write_filter(page);
+	us_page_panel(page, &streams_panel, 2, params);
+	us_page_panel(page, &incidents_panel, 1, all);
+	us_page_end(page);
+}
+
+static const UsPanel stream_panel = {
+	"stream", "State",
+	"SELECT stream, owner, state, target, topic, workers, pids::text AS pids, lag_messages, lag_seconds,"
+	" rows_per_second, messages_read, rows_written, dead_letters, last_error, last_error_at,"
+	" failing_since, config_version FROM userstream.stream_status WHERE stream = $1",
+	stream_columns, "", NULL, NULL, false, false
+};
+
+static void
+write_call(UsPage *page, const char *what, const char *before, const char *name, const char *after)
+{
+	UsBuf		sql = {0};
+
+	us_buf_puts(&sql, before);
+	us_sql_literal(&sql, name);
+	us_buf_puts(&sql, after);
+	us_page_call(page, what, us_buf_text(&sql));
+	us_buf_free(&sql);
+}
+
+static void
+write_calls(UsPage *page, const char *name, const char *state)
+{
+	if (!us_page_is_html(page))
+		return;
+	us_buf_puts(page->body, "<section id=\"calls\"><h2>What one can do</h2>\n<p>");
+	us_buf_puts(page->body, "<a href=\"/messages/");
+	us_url_arg(page->body, name);
+	us_buf_puts(page->body, "\">Messages of its topic</a> · <a href=\"/dead-letters?stream=");
+	us_url_arg(page->body, name);
+	us_buf_puts(page->body, "\">Its dead letters</a></p>\n");
+	if (state && (strcmp(state, "paused") == 0 || strcmp(state, "stopped") == 0))
+		write_call(page, "Go on", "SELECT userstream.resume_stream(", name, ")");
+	else
+		write_call(page, "Pause", "SELECT userstream.pause_stream(", name, ")");
+	write_call(page, "Read again from the first message", "SELECT userstream.seek_stream(", name, ", 'earliest')");
+	write_call(page, "Try dead letters again", "SELECT userstream.retry_dead_letters(", name, ")");
+	us_buf_puts(page->body, "</section>\n");
+}
+
+void
+us_show_stream(UsPage *page, const char *name)
+{
+	PGresult   *stream = NULL;
+	PGresult   *history;
+
+	if (!page->away)
+	{
+		stream = us_page_query(page, &stream_panel, 1, &name);
+		if (stream && PQntuples(stream) == 0)
+		{
+			PQclear(stream);
+			us_page_not_found(page, "stream", name);
+			return;
+		}
+		/* an error of it stands before the frame: begin anew */
+		if (stream == NULL)
+			us_buf_free(page->body);
+	}
+	us_page_begin(page, name);
+	if (stream)
+		us_page_table(page, &stream_panel, stream);
+	else
+		PQclear(us_page_query(page, &stream_panel, 1, &name));
+	us_page_panel(page, &partitions_panel, 1, &name);
+	us_page_panel(page, &ledger_panel, 1, &name);
+	history = us_page_query(page, &history_panel, 1, &name);
+	if (history && us_page_is_html(page))
+	{
+		us_buf_puts(page->body, "<section id=\"history\"><h2>Last 24 hours</h2>\n");
+		us_chart_lines(page->body, &lag_chart, history);
+		us_chart_lines(page->body, &rate_chart, history);
+		us_page_table(page, &history_panel, history);
+		us_buf_puts(page->body, "</section>\n");
+	}
+	PQclear(history);
+	us_page_panel(page, &incidents_panel, 1, &name);
+	write_calls(page, name, stream ? us_row_text(stream, 0, "state") : NULL);
+	PQclear(stream);
+	us_page_end(page);
+}

@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ * dashboard/page_users.c
+ *    the people who came: totals and charts
+ *
+ * What a user is, only the database knows that has the table: it says so by
+ * views in a schema "dashboard", which the demo's SQL makes.
+ *-------------------------------------------------------------------------
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dashboard/chart.h"
+#include "dashboard/escape.h"
+#include "dashboard/format.h"
+#include "dashboard/route.h"
+
+#define ABSENT "This page reads views of a schema dashboard (users_totals and so on), which this database does not have."
+
+static const UsColumn total_columns[] = {
+	{"total", "Users", US_KIND_COUNT, NULL, NULL, NULL},
+	{"age_avg", "Average age", US_KIND_NUMBER, NULL, NULL, NULL},
+	{"age_unknown", "without a date of birth", US_KIND_COUNT, NULL, NULL, NULL},
+	{"nationalities", "Countries", US_KIND_COUNT, NULL, NULL, NULL},
+	{"male", "Male", US_KIND_COUNT, NULL, NULL, NULL},
+	{"female", "Female", US_KIND_COUNT, NULL, NULL, NULL},
+	{"other", "Other or unknown", US_KIND_COUNT, NULL, NULL, NULL},
+	{"refreshed_at", "Counted", US_KIND_TIME, NULL, NULL, NULL},
+	{0}
+};
+
+static const UsPanel totals_panel = {
+	"totals", "Totals",
+	"SELECT total, age_avg, age_unknown, nationalities, male, female, other, refreshed_at"
+	" FROM dashboard.users_totals LIMIT 1",
+	total_columns, "Nothing was counted yet.", NULL, ABSENT, false, false
+};
+
+static const UsColumn gender_columns[] = {
+	{"label", "Nationality", US_KIND_TEXT, NULL, NULL, NULL},
+	{"male", "Male", US_KIND_COUNT, NULL, NULL, NULL},
+	{"female", "Female", US_KIND_COUNT, NULL, NULL, NULL},
+	{"other", "Other or unknown", US_KIND_COUNT, NULL, NULL, NULL},
+	{0}
+};
+
+#define BY_GENDER \
+	" sum(n) FILTER (WHERE gender = 'male')::bigint AS male," \
+	" sum(n) FILTER (WHERE gender = 'female')::bigint AS female," \
+	" sum(n) FILTER (WHERE gender IS NULL OR gender NOT IN ('male', 'female'))::bigint AS other"
+
+/* the fifteen with the most, the rest together behind them */
+static const UsPanel nationality_panel = {
+	"nationalities", "Users by nationality and gender",
+	"WITH ranked AS (SELECT coalesce(nationality, 'unknown') AS nationality, gender, n,"
+	" dense_rank() OVER (ORDER BY of_all DESC, nationality) AS place"
+	" FROM (SELECT *, sum(n) OVER (PARTITION BY nationality) AS of_all FROM dashboard.users_by_nationality) u)"
+	" SELECT CASE WHEN place <= 15 THEN nationality ELSE 'other' END AS label," BY_GENDER
+	" FROM ranked GROUP BY label, least(place, 16) ORDER BY least(place, 16)",
+	gender_columns, "", NULL, ABSENT, false, true
+};
+
+static const UsColumn age_columns[] = {
+	{"label", "Age", US_KIND_TEXT, NULL, NULL, NULL},
+	{"male", "Male", US_KIND_COUNT, NULL, NULL, NULL},
+	{"female", "Female", US_KIND_COUNT, NULL, NULL, NULL},
+	{"other", "Other or unknown", US_KIND_COUNT, NULL, NULL, NULL},
+	{0}
+};
+
+static const UsPanel age_panel = {
+	"ages", "Users by age, in years",
+	"SELECT coalesce(lo || '–' || hi, 'unknown') AS label," BY_GENDER
+	" FROM dashboard.users_by_age GROUP BY lo, hi ORDER BY lo NULLS LAST LIMIT 200",
+	age_columns, "", NULL, ABSENT, false, true
+};
+
+static const UsColumn month_columns[] = {
+	{"month", "Registered", US_KIND_TEXT, NULL, NULL, NULL},
+	{"n", "Users", US_KIND_COUNT, NULL, NULL, NULL},
+	{"p10", "Youngest tenth below", US_KIND_NUMBER, NULL, NULL, NULL},
+	{"p50", "Median age", US_KIND_NUMBER, NULL, NULL, NULL},
+	{"p90", "Oldest tenth above", US_KIND_NUMBER, NULL, NULL, NULL},
+	{0}
+};
+
+static const UsPanel month_panel = {
+	"registrations", "Age by month of registration",
+	"SELECT to_char(u.month, 'YYYY-MM') AS month, extract(epoch FROM u.month)::float8 AS t,"
+	" sum(n)::bigint AS n, (sum(p10 * n) / sum(n))::float8 AS p10, (sum(p50 * n) / sum(n))::float8 AS p50,"
+	" (sum(p90 * n) / sum(n))::float8 AS p90"
+	" FROM dashboard.users_age_by_month u WHERE u.month IS NOT NULL GROUP BY u.month ORDER BY u.month LIMIT 1001",
+	month_columns, "", NULL, ABSENT, false, true
+};
+
+static const UsColumn arrival_columns[] = {
+	{"label", "Minute", US_KIND_TEXT, NULL, NULL, NULL},
+	{"n", "Rows", US_KIND_COUNT, NULL, NULL, NULL},
+	{0}
+};
+
+static const UsPanel arrivals_panel = {
+	"arrivals", "Rows that arrived, last hour",
+	"SELECT to_char(minute, 'HH24:MI') AS label, n::bigint AS n FROM dashboard.users_arrivals"
+	" WHERE minute > now() - interval '1 hour' ORDER BY minute LIMIT 61",
+	arrival_columns, "", NULL, ABSENT, false, true
+};
+
+static const UsChart nationality_chart = {
+	"nationalities", "Users by nationality and gender, the first 15", "nationality", "users", "label",
+	{{"male", "male"}, {"female", "female"}, {"other", "other"}, {0}}
+};
+static const UsChart age_chart = {
+	"ages", "Users by age and gender", "age, years", "users", "label",
+	{{"male", "male"}, {"female", "female"}, {"other", "other"}, {0}}
+};
+static const UsChart month_chart = {
+	"registrations", "Age against registration", "month of registration", "age, years", "t",
+	{{"p10", "youngest tenth below"}, {"p50", "median"}, {"p90", "oldest tenth above"}, {0}}
+};
+static const UsChart arrivals_chart = {
+	"arrivals", "Rows that arrived, by minute, last hour", "minute, UTC", "rows", "label", {{"n", "rows"}, {0}}
+};
+
+static void
+write_card(UsBuf *body, const char *label, const char *note)
+{
+	us_buf_printf(body, "</dd><dt>%s</dt><dd class=\"note\">%s</dd></div>\n", label, note);
+}
+
+static void
+write_cards(UsPage *page, const PGresult *totals)
+{
+	const char *male = us_row_text(totals, 0, "male");
+	const char *female = us_row_text(totals, 0, "female");
+	const char *age = us_row_text(totals, 0, "age_avg");
+	UsBuf		note = {0};
+
+	us_buf_puts(page->body, "<dl class=\"cards\">\n<div><dd class=\"big\">");
+	us_format_count(page->body, us_row_text(totals, 0, "total"));
+	us_buf_puts(&note, "of whom ");
+	us_format_count(&note, us_row_text(totals, 0, "age_unknown"));
+	us_buf_puts(&note, " without a date of birth");
+	write_card(page->body, "Users", us_buf_text(&note));
+	us_buf_puts(page->body, "<div><dd class=\"big\">");
+	us_format_number(page->body, age ? strtod(age, NULL) : NAN, 1);
+	write_card(page->body, "Average age", "years");
+	us_buf_puts(page->body, "<div><dd class=\"big\">");
+	us_format_count(page->body, us_row_text(totals, 0, "nationalities"));
+	write_card(page->body, "Countries", "nationalities");
+	us_buf_puts(page->body, "<div><dd class=\"big\">");
+	if (strtod(female, NULL) > 0)
+		us_format_number(page->body, 100 * strtod(male, NULL) / strtod(female, NULL), 1);
+	else
+		us_buf_puts(page->body, "∞");
+	write_card(page->body, "Gender ratio", "men per 100 women");
+	us_buf_puts(page->body, "</dl>\n<p class=\"note\">Counted ");
+	us_format_time(page->body, us_row_text(totals, 0, "refreshed_at"));
+	us_buf_puts(page->body, "</p>\n");
+	us_buf_free(&note);
+}
+
+static void
+show_chart(UsPage *page, const UsPanel *panel, const UsChart *chart,
+		   void (*draw) (UsBuf *, const UsChart *, const PGresult *))
+{
+	PGresult   *rows = us_page_query(page, panel, 0, NULL);
+
+	if (rows && us_page_is_html(page) && PQntuples(rows) > 0)
+	{
+		us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n", panel->id, panel->title);
+		draw(page->body, chart, rows);
+		us_page_table(page, panel, rows);
+		us_buf_puts(page->body, "</section>\n");
+	}
+	PQclear(rows);
+}
+
+void
+us_show_users(UsPage *page, const char *name)
+{
+	PGresult   *totals;
+	bool		counted;
+
+	(void) name;
+	us_page_begin(page, "Users");
+	totals = us_page_query(page, &totals_panel, 0, NULL);
+	counted = totals && us_row_text(totals, 0, "total") && strcmp(us_row_text(totals, 0, "total"), "0") != 0;
+	if (counted && us_page_is_html(page))
+		write_cards(page, totals);
+	else if (totals && us_page_is_html(page))
+		us_buf_puts(page->body, "<div class=\"box\">No user came yet.</div>\n");
+	/* a view that is missing is told of once */
+	if (totals || page->away)
+	{
+		show_chart(page, &nationality_panel, &nationality_chart, us_chart_bars);
+		show_chart(page, &month_panel, &month_chart, us_chart_lines);
+		show_chart(page, &age_panel, &age_chart, us_chart_bars);
+		show_chart(page, &arrivals_panel, &arrivals_chart, us_chart_bars);
+	}
+	PQclear(totals);
+	us_page_end(page);
+}
