@@ -25,7 +25,8 @@ enum
 	BOTTOM = 54,
 	PLOT_WIDTH = WIDTH - LEFT - RIGHT,
 	PLOT_HEIGHT = HEIGHT - TOP - BOTTOM,
-	LABEL_WIDTH = 46			/* that a label on the x axis may take */
+	LABEL_CHARACTERS = 8,		/* of a label on the x axis; the rest is cut */
+	CHARACTER_WIDTH = 8
 };
 
 double
@@ -134,29 +135,45 @@ write_bar(UsBuf *body, const UsChart *chart, const PGresult *rows, int row, doub
 	}
 }
 
+/* bytes of the first characters of a label, and how many these are */
+static size_t
+label_length(const char *text, int *characters)
+{
+	size_t		len = 0;
+
+	for (*characters = 0; *characters < LABEL_CHARACTERS && text[len]; (*characters)++)
+	{
+		int			n = us_utf8_length(text + len, strlen(text + len), NULL);
+
+		len += n ? (size_t) n : 1;
+	}
+	return len;
+}
+
 /* the label of each bar, or of every second, third, ... where they would overlap */
 static void
 write_bar_labels(UsBuf *body, const UsChart *chart, const PGresult *rows)
 {
 	double		slot = (double) PLOT_WIDTH / PQntuples(rows);
-	int			every = (int) ceil(LABEL_WIDTH / slot);
 	int			label = PQfnumber(rows, chart->x_column);
+	int			longest = 0;
+	int			every;
 
+	for (int row = 0; row < PQntuples(rows); row++)
+	{
+		int			characters;
+
+		label_length(PQgetvalue(rows, row, label), &characters);
+		longest = characters > longest ? characters : longest;
+	}
+	every = (int) ceil((longest + 1) * CHARACTER_WIDTH / slot);
 	for (int row = 0; row < PQntuples(rows); row += every)
 	{
-		char		cut[32];
 		const char *text = PQgetvalue(rows, row, label);
-		size_t		len = 0;
+		char		cut[4 * LABEL_CHARACTERS + 1];
+		int			characters;
+		size_t		len = label_length(text, &characters);
 
-		/* at most eight characters, whole ones */
-		for (int i = 0; i < 8 && text[len]; i++)
-		{
-			int			n = us_utf8_length(text + len, strlen(text + len), NULL);
-
-			len += n ? (size_t) n : 1;
-		}
-		if (len >= sizeof(cut))
-			len = 8;
 		memcpy(cut, text, len);
 		cut[len] = '\0';
 		us_buf_printf(body, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">",
@@ -199,11 +216,12 @@ x_at(double t, double first, double last)
 	return LEFT + (last > first ? PLOT_WIDTH * (t - first) / (last - first) : PLOT_WIDTH / 2.0);
 }
 
-/* five times, as clock, as day or as month, by the span */
+/* five times, as clock, day, month or year, by the span */
 static void
 write_time_axis(UsBuf *body, double first, double last)
 {
-	const char *format = last - first > 300 * 86400.0 ? "%Y-%m" : last - first > 2 * 86400.0 ? "%m-%d" : "%H:%M";
+	double		days = (last - first) / 86400;
+	const char *format = days > 2000 ? "%Y" : days > 300 ? "%Y-%m" : days > 2 ? "%m-%d" : "%H:%M";
 
 	for (int i = 0; i <= 4; i++)
 	{

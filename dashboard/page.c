@@ -290,13 +290,15 @@ write_rows(UsPage *page, const UsPanel *panel, const PGresult *rows)
 void
 us_page_table(UsPage *page, const UsPanel *panel, const PGresult *rows)
 {
+	bool		folded = panel->folded && PQntuples(rows) > 0;
+
 	if (!us_page_is_html(page))
 		return;
-	if (panel->folded)
+	if (folded)
 		us_buf_printf(page->body, "<details id=\"%s-table\"><summary>%s as a table "
 					  "(<a href=\"?format=csv&amp;table=%s\">CSV</a>)</summary>\n",
 					  panel->id, panel->title, panel->id);
-	else
+	else if (!panel->folded)
 		us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n", panel->id, panel->title);
 	if (PQntuples(rows) > 0)
 		write_rows(page, panel, rows);
@@ -306,7 +308,7 @@ us_page_table(UsPage *page, const UsPanel *panel, const PGresult *rows)
 		if (panel->empty_sql)
 			us_page_call(page, "", panel->empty_sql);
 	}
-	us_buf_puts(page->body, panel->folded ? "</details>\n" : "</section>\n");
+	us_buf_puts(page->body, folded ? "</details>\n" : panel->folded ? "" : "</section>\n");
 }
 
 int

@@ -75,8 +75,8 @@ static const UsPanel age_panel = {
 	age_columns, "", NULL, ABSENT, false, true
 };
 
-static const UsColumn month_columns[] = {
-	{"month", "Registered", US_KIND_TEXT, NULL, NULL, NULL},
+static const UsColumn registration_columns[] = {
+	{"year", "Registered in", US_KIND_OFFSET, NULL, NULL, NULL},
 	{"n", "Users", US_KIND_COUNT, NULL, NULL, NULL},
 	{"p10", "Youngest tenth below", US_KIND_NUMBER, NULL, NULL, NULL},
 	{"p50", "Median age", US_KIND_NUMBER, NULL, NULL, NULL},
@@ -84,13 +84,11 @@ static const UsColumn month_columns[] = {
 	{0}
 };
 
-static const UsPanel month_panel = {
-	"registrations", "Age by month of registration",
-	"SELECT to_char(u.month, 'YYYY-MM') AS month, extract(epoch FROM u.month)::float8 AS t,"
-	" sum(n)::bigint AS n, (sum(p10 * n) / sum(n))::float8 AS p10, (sum(p50 * n) / sum(n))::float8 AS p50,"
-	" (sum(p90 * n) / sum(n))::float8 AS p90"
-	" FROM dashboard.users_age_by_month u WHERE u.month IS NOT NULL GROUP BY u.month ORDER BY u.month LIMIT 1001",
-	month_columns, "", NULL, ABSENT, false, true
+static const UsPanel registration_panel = {
+	"registrations", "Age against registration",
+	"SELECT year, extract(epoch FROM make_date(year, 1, 1))::float8 AS t, n, p10, p50, p90"
+	" FROM dashboard.users_by_registration WHERE year BETWEEN 1 AND 9999 ORDER BY year LIMIT 1001",
+	registration_columns, "", NULL, ABSENT, false, true
 };
 
 static const UsColumn arrival_columns[] = {
@@ -101,8 +99,9 @@ static const UsColumn arrival_columns[] = {
 
 static const UsPanel arrivals_panel = {
 	"arrivals", "Rows that arrived, last hour",
-	"SELECT to_char(minute, 'HH24:MI') AS label, n::bigint AS n FROM dashboard.users_arrivals"
-	" WHERE minute > now() - interval '1 hour' ORDER BY minute LIMIT 61",
+	"SELECT to_char(m, 'HH24:MI') AS label, coalesce(a.n, 0)::bigint AS n"
+	" FROM generate_series(date_trunc('minute', now()) - interval '59 minutes', date_trunc('minute', now()),"
+	" interval '1 minute') m LEFT JOIN dashboard.users_arrivals a ON a.minute = m ORDER BY m",
 	arrival_columns, "", NULL, ABSENT, false, true
 };
 
@@ -114,8 +113,8 @@ static const UsChart age_chart = {
 	"ages", "Users by age and gender", "age, years", "users", "label",
 	{{"male", "male"}, {"female", "female"}, {"other", "other"}, {0}}
 };
-static const UsChart month_chart = {
-	"registrations", "Age against registration", "month of registration", "age, years", "t",
+static const UsChart registration_chart = {
+	"registrations", "Age against registration", "year of registration", "age, years", "t",
 	{{"p10", "youngest tenth below"}, {"p50", "median"}, {"p90", "oldest tenth above"}, {0}}
 };
 static const UsChart arrivals_chart = {
@@ -190,13 +189,17 @@ us_show_users(UsPage *page, const char *name)
 		write_cards(page, totals);
 	else if (totals && us_page_is_html(page))
 		us_buf_puts(page->body, "<div class=\"box\">No user came yet.</div>\n");
-	/* a view that is missing is told of once */
-	if (totals || page->away)
+	/* a view that is missing is told of once; CSV asks for one table only */
+	if (totals || page->away || page->request->format == US_FORMAT_CSV)
 	{
+		if (us_page_is_html(page))
+			us_buf_puts(page->body, "<div class=\"charts\">\n");
 		show_chart(page, &nationality_panel, &nationality_chart, us_chart_bars);
-		show_chart(page, &month_panel, &month_chart, us_chart_lines);
+		show_chart(page, &registration_panel, &registration_chart, us_chart_lines);
 		show_chart(page, &age_panel, &age_chart, us_chart_bars);
 		show_chart(page, &arrivals_panel, &arrivals_chart, us_chart_bars);
+		if (us_page_is_html(page))
+			us_buf_puts(page->body, "</div>\n");
 	}
 	PQclear(totals);
 	us_page_end(page);

@@ -13,6 +13,7 @@
 
 \set ON_ERROR_STOP on
 BEGIN;
+SET LOCAL client_min_messages = warning;
 
 SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'userstream_dashboard') AS is_new \gset
 \if :is_new

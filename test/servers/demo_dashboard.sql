@@ -32,12 +32,12 @@ CREATE MATERIALIZED VIEW dashboard.users_by_age AS
 SELECT age / 5 * 5 AS lo, age / 5 * 5 + 4 AS hi, gender, count(*) AS n FROM dashboard.users GROUP BY 1, 2, 3;
 CREATE UNIQUE INDEX ON dashboard.users_by_age (lo, gender);
 
-CREATE MATERIALIZED VIEW dashboard.users_age_by_month AS
-SELECT month, gender, n, p[1] AS p10, p[2] AS p50, p[3] AS p90
-FROM (SELECT date_trunc('month', registered_date::timestamp) AS month, gender, count(*) AS n,
+CREATE MATERIALIZED VIEW dashboard.users_by_registration AS
+SELECT year, n, p[1] AS p10, p[2] AS p50, p[3] AS p90
+FROM (SELECT extract(year FROM registered_date)::integer AS year, count(*) AS n,
 			 percentile_cont(ARRAY[0.1, 0.5, 0.9]) WITHIN GROUP (ORDER BY age) AS p
-	  FROM dashboard.users WHERE age IS NOT NULL GROUP BY 1, 2) months;
-CREATE UNIQUE INDEX ON dashboard.users_age_by_month (month, gender);
+	  FROM dashboard.users WHERE age IS NOT NULL GROUP BY 1) years;
+CREATE UNIQUE INDEX ON dashboard.users_by_registration (year);
 
 CREATE VIEW dashboard.users_arrivals AS
 SELECT date_trunc('minute', at) AS minute, sum(arrived)::bigint AS n
@@ -50,7 +50,7 @@ AS $$
 	REFRESH MATERIALIZED VIEW CONCURRENTLY dashboard.users_totals;
 	REFRESH MATERIALIZED VIEW CONCURRENTLY dashboard.users_by_nationality;
 	REFRESH MATERIALIZED VIEW CONCURRENTLY dashboard.users_by_age;
-	REFRESH MATERIALIZED VIEW CONCURRENTLY dashboard.users_age_by_month;
+	REFRESH MATERIALIZED VIEW CONCURRENTLY dashboard.users_by_registration;
 $$;
 COMMENT ON FUNCTION dashboard.refresh() IS 'count users anew; readers do not wait for it';
 
@@ -58,7 +58,7 @@ SELECT cron.schedule('dashboard_users', '* * * * *', 'SELECT dashboard.refresh()
 
 GRANT USAGE ON SCHEMA dashboard TO userstream_dashboard;
 GRANT SELECT ON dashboard.users_totals, dashboard.users_by_nationality, dashboard.users_by_age,
-	dashboard.users_age_by_month, dashboard.users_arrivals TO userstream_dashboard;
+	dashboard.users_by_registration, dashboard.users_arrivals TO userstream_dashboard;
 
 -- so that its page of messages shows some: these users are made up
 GRANT USAGE ON FOREIGN SERVER kafka TO userstream_dashboard;
