@@ -153,7 +153,8 @@ cell_class(UsKind kind)
 }
 
 void
-us_cell_write(UsBuf *body, const UsColumn *column, const PGresult *rows, int row, bool names_row)
+us_cell_write(UsBuf *body, const UsColumn *column, const PGresult *rows, int row,
+			  bool names_row)
 {
 	const char *text = us_row_text(rows, row, column->name);
 	const char *target = column->link && column->link_column

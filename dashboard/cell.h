@@ -9,7 +9,8 @@
 #include "dashboard/page.h"
 
 /* <td>, or <th scope="row"> for what names the row */
-extern void us_cell_write(UsBuf *body, const UsColumn *column, const PGresult *rows, int row, bool names_row);
+extern void us_cell_write(UsBuf *body, const UsColumn *column, const PGresult *rows, int row,
+						  bool names_row);
 /* whether its values stand to the right */
 extern bool us_cell_is_number(UsKind kind);
 

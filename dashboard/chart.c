@@ -68,8 +68,8 @@ begin_chart(UsBuf *body, const UsChart *chart, const PGresult *rows)
 	us_buf_printf(body, "<figure class=\"chart\" id=\"%s-chart\"><svg viewBox=\"0 0 %d %d\" role=\"img\" "
 				  "aria-labelledby=\"%s-t %s-d\"><title id=\"%s-t\">%s</title><desc id=\"%s-d\">%s by %s, "
 				  "%d points; the numbers are in the table below.</desc>\n",
-				  chart->id, WIDTH, HEIGHT, chart->id, chart->id, chart->id, chart->title, chart->id,
-				  chart->y_title, chart->x_title, PQntuples(rows));
+				  chart->id, WIDTH, HEIGHT, chart->id, chart->id, chart->id, chart->title,
+				  chart->id, chart->y_title, chart->x_title, PQntuples(rows));
 }
 
 static void
@@ -240,7 +240,8 @@ write_time_axis(UsBuf *body, double first, double last)
 }
 
 static void
-write_line(UsBuf *body, const UsChart *chart, const PGresult *rows, int s, double first, double last, double max)
+write_line(UsBuf *body, const UsChart *chart, const PGresult *rows, int s,
+		   double first, double last, double max)
 {
 	bool		drawing = false;
 

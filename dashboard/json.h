@@ -19,7 +19,8 @@ extern UsJson *us_json_create(void);
 /* member name: an array of objects, one for each row */
 extern void us_json_add_rows(UsJson *json, const char *name, const PGresult *rows);
 /* member errors.name: why a panel has no rows */
-extern void us_json_add_error(UsJson *json, const char *name, const char *sqlstate, const char *text);
+extern void us_json_add_error(UsJson *json, const char *name, const char *sqlstate,
+							  const char *text);
 /* member name: text */
 extern void us_json_add_text(UsJson *json, const char *name, const char *text);
 extern void us_json_write(UsBuf *buf, const UsJson *json);

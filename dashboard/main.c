@@ -25,7 +25,7 @@
 static void
 show_error(const UsRequest *request, UsReply *reply, int status, const char *text)
 {
-	UsPage		page = {(UsRequest *) request, reply, &reply->body, NULL, "", 0, false, false};
+	UsPage		page = {(UsRequest *) request, reply, &reply->body, NULL, ""};
 
 	us_buf_free(&reply->body);
 	reply->status = status;
@@ -52,7 +52,7 @@ show_error(const UsRequest *request, UsReply *reply, int status, const char *tex
 static void
 show_page(const UsRoute *route, UsRequest *request, UsReply *reply, const char *name)
 {
-	UsPage		page = {request, reply, &reply->body, NULL, route->title, route->refresh_s, false, false};
+	UsPage		page = {request, reply, &reply->body, NULL, route->title, route->refresh_s};
 
 	reply->type = request->format == US_FORMAT_JSON ? "application/json; charset=utf-8"
 		: request->format == US_FORMAT_CSV ? "text/csv; charset=utf-8; header=present"

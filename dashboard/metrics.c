@@ -138,7 +138,8 @@ write_family(Writer *w, const char *name, const char *type, const char *unit, co
 }
 
 static void
-write_labels(UsBuf *body, const Collector *collector, const PGresult *rows, int row, const char **separator)
+write_labels(UsBuf *body, const Collector *collector, const PGresult *rows, int row,
+			 const char **separator)
 {
 	*separator = "{";
 	for (int i = 0; i < 4 && collector->labels[i]; i++)
@@ -153,7 +154,8 @@ write_labels(UsBuf *body, const Collector *collector, const PGresult *rows, int 
 }
 
 static void
-write_states(Writer *w, const Collector *collector, const Family *family, const PGresult *rows, int row)
+write_states(Writer *w, const Collector *collector, const Family *family,
+			 const PGresult *rows, int row)
 {
 	const char *state = us_row_text(rows, row, family->column);
 	const char *separator;

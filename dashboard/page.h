@@ -82,7 +82,8 @@ extern PGresult *us_page_query(UsPage *page, const UsPanel *panel,
 /* the rows as a table */
 extern void us_page_table(UsPage *page, const UsPanel *panel, const PGresult *rows);
 /* both; returns the number of rows, -1 for an error */
-extern int	us_page_panel(UsPage *page, const UsPanel *panel, int nparams, const char *const *params);
+extern int	us_page_panel(UsPage *page, const UsPanel *panel, int nparams,
+						  const char *const *params);
 
 /* whether what is written now is a page for people */
 extern bool us_page_is_html(const UsPage *page);

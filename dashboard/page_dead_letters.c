@@ -99,7 +99,8 @@ write_filter(UsPage *page, const char *stream, const char *sqlstate, const char 
 
 /* the next page's address keeps the filter */
 static void
-write_next(UsPage *page, const char *stream, const char *sqlstate, const char *waiting, const char *last_id)
+write_next(UsPage *page, const char *stream, const char *sqlstate, const char *waiting,
+		   const char *last_id)
 {
 	us_buf_puts(page->body, "<p><a rel=\"next\" href=\"?before=");
 	us_url_arg(page->body, last_id);
@@ -127,13 +128,15 @@ us_show_dead_letters(UsPage *page, const char *name)
 	int64_t		limit = us_request_number(request, "limit", 10, 1000, 100);
 	char		before_text[24];
 	char		limit_text[24];
-	const char *params[] = {stream, sqlstate, before >= 0 ? before_text : NULL, waiting, limit_text};
+	const char *params[] = {stream, sqlstate, NULL, waiting, limit_text};
 	PGresult   *arrivals;
 	PGresult   *letters;
 
 	(void) name;
 	if (request->error_status != 0)
 		return;
+	if (before >= 0)
+		params[2] = before_text;
 	snprintf(before_text, sizeof(before_text), "%" PRId64, before);
 	snprintf(limit_text, sizeof(limit_text), "%" PRId64, limit);
 	us_page_begin(page, "Dead letters");

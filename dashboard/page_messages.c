@@ -92,7 +92,9 @@ write_form(UsPage *page)
 static int64_t
 number_or(UsRequest *request, const char *name, int64_t low, int64_t high, int64_t fallback)
 {
-	return us_request_param(request, name) ? us_request_number(request, name, low, high, fallback) : fallback;
+	if (us_request_param(request, name) == NULL)
+		return fallback;
+	return us_request_number(request, name, low, high, fallback);
 }
 
 static void

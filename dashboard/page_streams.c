@@ -166,7 +166,9 @@ write_filter(UsPage *page)
 void
 us_show_streams(UsPage *page, const char *name)
 {
-	const char *params[] = {us_request_param(page->request, "state"), us_request_param(page->request, "q")};
+	const char *params[] = {
+		us_request_param(page->request, "state"), us_request_param(page->request, "q")
+	};
 	const char *all[] = {NULL};
 
 	(void) name;

@@ -275,8 +275,8 @@ test_format(void)
 	check("seconds", seconds, durations, lengthof(durations));
 	check("bytes", bytes, sizes, lengthof(sizes));
 	check("time", us_format_time, times, lengthof(times));
-	tap_ok(us_chart_step(0) == 1 && us_chart_step(6) == 1 && us_chart_step(7) == 2 && us_chart_step(25) == 5 &&
-		   us_chart_step(100) == 20, "steps of an axis");
+	tap_ok(us_chart_step(0) == 1 && us_chart_step(6) == 1 && us_chart_step(7) == 2 &&
+		   us_chart_step(25) == 5 && us_chart_step(100) == 20, "steps of an axis");
 }
 
 /* rows of a label and two values; NULL is null */
