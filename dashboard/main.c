@@ -25,7 +25,9 @@
 static void
 show_error(const UsRequest *request, UsReply *reply, int status, const char *text)
 {
-	UsPage		page = {(UsRequest *) request, reply, &reply->body, NULL, ""};
+	UsPage		page = {
+		.request = (UsRequest *) request, .reply = reply, .body = &reply->body, .title = ""
+	};
 
 	us_buf_free(&reply->body);
 	reply->status = status;
@@ -52,7 +54,10 @@ show_error(const UsRequest *request, UsReply *reply, int status, const char *tex
 static void
 show_page(const UsRoute *route, UsRequest *request, UsReply *reply, const char *name)
 {
-	UsPage		page = {request, reply, &reply->body, NULL, route->title, route->refresh_s};
+	UsPage		page = {
+		.request = request, .reply = reply, .body = &reply->body,
+		.title = route->title, .refresh_s = route->refresh_s
+	};
 
 	reply->type = request->format == US_FORMAT_JSON ? "application/json; charset=utf-8"
 		: request->format == US_FORMAT_CSV ? "text/csv; charset=utf-8; header=present"

@@ -119,9 +119,8 @@ sub programs
 	my ($self) = @_;
 	my $run = PostgreSQL::Test::Utils::slurp_file("$self->{dir}/run") =~ s/\n//r;
 	my $lighttpd = PostgreSQL::Test::Utils::slurp_file("$run/lighttpd.pid") + 0;
-	my ($out) = PostgreSQL::Test::Utils::run_command([ 'ps', '-o', 'pid=', '--ppid', $lighttpd ]);
 
-	return map { $_ + 0 } split /\n/, $out;
+	return split ' ', PostgreSQL::Test::Utils::slurp_file("/proc/$lighttpd/task/$lighttpd/children");
 }
 
 END
