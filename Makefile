@@ -234,6 +234,8 @@ lint:
 ifneq ($(and $(PGXS),$(wildcard $(CLANG))),)
 	@printf '%s\n' $(OBJS:.o=.c) $(CQL_OBJS:.o=.c) $(wildcard test/servers/*.c) | xargs -n 4 -P $(JOBS) \
 		$(CLANG) $(CPPFLAGS) -std=gnu11 -Wall -Wextra -Werror -Wdeclaration-after-statement -fsyntax-only
+	@if [ -e /usr/include/fcgiapp.h ]; then $(CLANG) -std=gnu11 -Wall -Wextra -Werror -Wdeclaration-after-statement \
+		-fsyntax-only -I. -isystem $(shell $(PG_CONFIG) --includedir) -DUS_STYLE='""' -DUS_SCRIPT='""' dashboard/*.c; fi
 	@echo "lint: clang has no warning"
 endif
 # on Linux nothing is hidden: a plain name could meet another library's

@@ -108,6 +108,21 @@ static const UsPanel attempts_panel = {
 	attempt_columns, "", NULL, NULL, false, false
 };
 
+static const char *
+run_letter(const char *state)
+{
+	static const char *const letters[][2] = {
+		{"succeeded", "S"}, {"failed", "F"}, {"running", "R"}, {"cancelled", "C"}, {"skipped", "–"}
+	};
+
+	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
+	{
+		if (strcmp(state, letters[i][0]) == 0)
+			return letters[i][1];
+	}
+	return "?";
+}
+
 /* a square with a letter for each run, the oldest first */
 static void
 write_grid(UsPage *page, const PGresult *runs)
@@ -140,14 +155,13 @@ write_grid(UsPage *page, const PGresult *runs)
 			us_html_attr(page->body, us_row_text(runs, i, "started_at"));
 			us_buf_puts(page->body, "\"><span class=\"sr\">");
 			us_html_text(page->body, state);
-			us_buf_printf(page->body, "</span><span aria-hidden=\"true\">%c</span></a></li>",
-						  state[0] >= 'a' && state[0] <= 'z' ? state[0] - 32 : '?');
+			us_buf_printf(page->body, "</span><span aria-hidden=\"true\">%s</span></a></li>", run_letter(state));
 		}
 		us_buf_puts(page->body, "</ol></div>\n");
 		row = end;
 	}
 	us_buf_puts(page->body, "<p class=\"note\">S succeeded · F failed · R running · C cancelled · "
-				"S with a dash under it: skipped</p></section>\n");
+				"– skipped</p></section>\n");
 }
 
 void

@@ -249,8 +249,11 @@ us_show_stream(UsPage *page, const char *name)
 	if (history && us_page_is_html(page))
 	{
 		us_buf_puts(page->body, "<section id=\"history\"><h2>Last 24 hours</h2>\n");
+		us_buf_puts(page->body, "<div class=\"charts\"><section><h3>Lag</h3>\n");
 		us_chart_lines(page->body, &lag_chart, history);
+		us_buf_puts(page->body, "</section><section><h3>Rate</h3>\n");
 		us_chart_lines(page->body, &rate_chart, history);
+		us_buf_puts(page->body, "</section></div>\n");
 		us_page_table(page, &history_panel, history);
 		us_buf_puts(page->body, "</section>\n");
 	}

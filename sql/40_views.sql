@@ -74,7 +74,7 @@ SELECT s.name AS stream,
 	   END AS last_error_at,
 	   least(s.stopped_at, p.stopped_at, l.failing_since) AS failing_since,
 	   s.config_version,
-	   coalesce(f.srvname::text, s.server) AS server
+	   coalesce(f.srvname::text COLLATE "default", s.server) AS server
 FROM userstream.stream s
 JOIN userstream._stream_live() l ON l.stream_id = s.id
 LEFT JOIN pg_catalog.pg_foreign_server f ON f.oid = s.server_oid
