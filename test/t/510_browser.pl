@@ -49,14 +49,16 @@ sub browse
 
 	local $ENV{HOME} = $folder;
 	IPC::Run::run([ $chromium, '--headless=new', '--disable-gpu', '--enable-logging=stderr', '--hide-scrollbars',
-			"--user-data-dir=$folder/profile", @options, "http://localhost:$dashboard->{port}$path" ],
+			"--user-data-dir=$folder/profile", @options,
+			$path =~ m{^/} ? "http://localhost:$dashboard->{port}$path" : $path ],
 		'<', '/dev/null', '>', \$out, '2>', \$err, IPC::Run::timeout(300));
 	return ($out, join "\n", grep { /CONSOLE/ } split /\n/, $err);
 }
 
 # the control: what we look for is written when there is something wrong
-my ($none, $complaint) = browse('/static/nosuch', '--dump-dom');
-like($complaint, qr/404/, 'the browser complains where there is a reason');
+my ($none, $complaint) = browse(
+	q{data:text/html,<meta http-equiv="Content-Security-Policy" content="script-src 'none'"><script>1</script>}, '--dump-dom');
+like($complaint, qr/script-src/, 'the browser complains where there is a reason');
 
 my %pages = ('/streams' => qr/paused/, '/streams/users' => qr/<path class="line s0"/, '/dead-letters' => qr/<rect class="s0"/,
 	'/feeds' => qr/No feed yet/, '/mirrors' => qr/<h1>/, '/messages/users' => qr/Looked at/, '/' => qr/<h1>/);
