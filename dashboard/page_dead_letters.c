@@ -147,8 +147,10 @@ us_show_dead_letters(UsPage *page, const char *name)
 		arrivals = us_page_query(page, &arrivals_panel, 1, &stream);
 		if (arrivals && us_page_is_html(page))
 		{
+			us_buf_puts(page->body, "<section id=\"arrivals\"><h2>Arrivals, last 24 hours</h2>\n");
 			us_chart_bars(page->body, &arrivals_chart, arrivals);
 			us_page_table(page, &arrivals_panel, arrivals);
+			us_buf_puts(page->body, "</section>\n");
 		}
 		PQclear(arrivals);
 	}
