@@ -26,7 +26,7 @@ enum
 	PLOT_WIDTH = WIDTH - LEFT - RIGHT,
 	PLOT_HEIGHT = HEIGHT - TOP - BOTTOM,
 	LABEL_CHARACTERS = 8,		/* of a label on the x axis; the rest is cut */
-	CHARACTER_WIDTH = 8
+	CHARACTER_WIDTH = 7
 };
 
 double
@@ -166,7 +166,7 @@ write_bar_labels(UsBuf *body, const UsChart *chart, const PGresult *rows)
 		label_length(PQgetvalue(rows, row, label), &characters);
 		longest = characters > longest ? characters : longest;
 	}
-	every = (int) ceil((longest + 1) * CHARACTER_WIDTH / slot);
+	every = (int) ceil((longest * CHARACTER_WIDTH + 4) / slot);
 	for (int row = 0; row < PQntuples(rows); row += every)
 	{
 		const char *text = PQgetvalue(rows, row, label);
