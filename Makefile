@@ -36,6 +36,11 @@ OBJS = \
 	extension/stream_adopt.o \
 	extension/stream_change.o \
 	extension/server_http.o \
+	extension/server_cassandra.o \
+	extension/mirror_catalog.o \
+	extension/mirror_check.o \
+	extension/mirror_api.o \
+	extension/mirror_status.o \
 	extension/feed_options.o \
 	extension/feed_args.o \
 	extension/feed_catalog.o \
@@ -109,9 +114,20 @@ OBJS = \
 	worker/sink_expand.o \
 	worker/expand.o \
 	worker/expand_function.o \
-	worker/expand_split.o
+	worker/expand_split.o \
+	worker/changes.o \
+	worker/mirror_value.o \
+	worker/mirror_plan.o \
+	worker/mirror_position.o \
+	worker/mirror_write.o \
+	worker/mirror_table.o \
+	worker/mirror_copy.o \
+	worker/mirror_slot.o \
+	worker/mirror_worker.o \
+	worker/cassandra.o \
+	worker/tls_socket.o
 
-# the CQL client: linked by tests and tools only, until there are mirrors
+# the CQL client: the tests and tools link it without the server
 CQL_OBJS = \
 	worker/cql/buf.o \
 	worker/cql/frame.o \
@@ -128,6 +144,8 @@ CQL_OBJS = \
 	worker/cql/window.o \
 	worker/cql/hosts.o
 
+OBJS += $(CQL_OBJS)
+
 # in the order in which CREATE EXTENSION runs them
 SQL_PARTS = \
 	sql/00_guard.sql \
@@ -136,13 +154,14 @@ SQL_PARTS = \
 	sql/20_connections.sql \
 	sql/30_functions.sql \
 	sql/35_feeds.sql \
+	sql/37_mirrors.sql \
 	sql/40_views.sql \
 	sql/90_privileges.sql
 
 DATA = $(wildcard sql/userstream--*--*.sql)
 DATA_built = sql/userstream--$(EXTVERSION).sql
 
-SHLIB_LINK = -lrdkafka -lcurl -lpthread
+SHLIB_LINK = -lrdkafka -lcurl -lssl -lcrypto -lpthread
 
 # -isystem wins over PGXS's own -I of the same folder: our warnings are
 # errors, and PostgreSQL's headers would not pass.  The two -Wno let clang
@@ -150,7 +169,7 @@ SHLIB_LINK = -lrdkafka -lcurl -lpthread
 PG_CPPFLAGS = -I$(srcdir) -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -MMD -MP \
 	$(if $(findstring clang,$(CC)),-Wno-ignored-optimization-argument -Wno-unknown-warning-option)
-EXTRA_CLEAN = $(OBJS:.o=.d) $(CQL_OBJS) $(CQL_OBJS:.o=.d)
+EXTRA_CLEAN = $(OBJS:.o=.d)
 
 PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
@@ -167,7 +186,7 @@ sql/userstream--$(EXTVERSION).sql: $(SQL_PARTS)
 	cat $^ > $@.tmp && mv $@.tmp $@
 
 # Debian's PGXS tracks no headers; bitcode follows the object of its source
--include $(OBJS:.o=.d) $(CQL_OBJS:.o=.d)
+-include $(OBJS:.o=.d)
 $(OBJS:.o=.bc): %.bc: %.o
 
 # ---------------------------------------------------------------------------
@@ -232,7 +251,7 @@ deps-cassandra: deps
 lint:
 	@test/lint
 ifneq ($(and $(PGXS),$(wildcard $(CLANG))),)
-	@printf '%s\n' $(OBJS:.o=.c) $(CQL_OBJS:.o=.c) $(wildcard test/servers/*.c) | xargs -n 4 -P $(JOBS) \
+	@printf '%s\n' $(OBJS:.o=.c) $(wildcard test/servers/*.c) | xargs -n 4 -P $(JOBS) \
 		$(CLANG) $(CPPFLAGS) -std=gnu11 -Wall -Wextra -Werror -Wdeclaration-after-statement -fsyntax-only
 	@if [ -e /usr/include/fcgiapp.h ]; then $(CLANG) -std=gnu11 -Wall -Wextra -Werror -Wdeclaration-after-statement \
 		-fsyntax-only -I. -isystem $(shell $(PG_CONFIG) --includedir) -DUS_STYLE='""' -DUS_SCRIPT='""' dashboard/*.c; fi

@@ -168,6 +168,29 @@ extern bool us_stream_at_home(const UsStream *stream);
  */
 extern char *us_stream_problem(const UsStream *stream);
 
+/* what streams and mirrors have in common */
+typedef struct UsDefinition
+{
+	const char *kind;			/* stream, mirror */
+	const char *name;
+	const char *owner;
+	Oid			owner_oid;
+	const char *server;
+	Oid			server_oid;
+	const char *another_server; /* arguments of alter_* that name one */
+} UsDefinition;
+
+/*
+ * us_definition_problem -- whether owner and server let a definition run
+ *
+ * Looks at the owner (exists, LOGIN, CONNECT) and the server (exists, USAGE).
+ * Returns: as us_stream_problem
+ */
+extern char *us_definition_problem(const UsDefinition *definition);
+
+/* why no worker at all can run on this server now; NULL = nothing is in the way */
+extern const char *us_server_note(void);
+
 /*
  * us_parse_stream_options -- check and read the options of a stream
  *

@@ -22,6 +22,7 @@
 #include "extension/kafka_conf.h"
 #include "extension/options.h"
 #include "extension/server.h"
+#include "extension/server_cassandra.h"
 #include "extension/server_http.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
@@ -322,27 +323,19 @@ us_http_validator(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* for wrappers whose connections are not built yet */
-static void
-refuse_all_options(Datum raw_options, Oid catalog, const char *what)
-{
-	List	   *options = untransformRelOptions(raw_options);
-
-	check_catalog(options, catalog);
-	if (options != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("option \"%s\" is not supported yet",
-						((DefElem *) linitial(options))->defname),
-				 errdetail("This version does not connect to %s.", what),
-				 errhint("Only servers of the foreign-data wrappers userstream_kafka and userstream_http can be used yet."),
-				 errhidestmt(true), errhidecontext(true)));
-}
-
 Datum
 us_cassandra_validator(PG_FUNCTION_ARGS)
 {
-	refuse_all_options(PG_GETARG_DATUM(0), PG_GETARG_OID(1), "Cassandra");
+	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid			catalog = PG_GETARG_OID(1);
+	UsOptionList copy;
+
+	check_catalog(options, catalog);
+	copy = copy_options(options, NIL);
+	if (catalog == ForeignServerRelationId)
+		us_server_cassandra_check(&copy);
+	else if (catalog == UserMappingRelationId)
+		us_mapping_cassandra_check(&copy);
 	PG_RETURN_VOID();
 }
 

@@ -383,6 +383,14 @@ us_slot_report_recovered(void)
 	LWLockRelease(shared->lock);
 }
 
+void
+us_slot_report_mirror(const UsMirrorLive *live)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->slots[my_slotno].mirror = *live;
+	LWLockRelease(shared->lock);
+}
+
 /*
  * Live partitions.  When the table is full, the views show NULL for the rest.
  */
@@ -481,8 +489,8 @@ us_commit_unwatch(void)
  * Waking
  */
 
-void
-us_wake_supervisor(Oid database)
+static void
+wake_kind(UsSlotKind kind, Oid database)
 {
 	if (shared == NULL)
 		return;
@@ -492,10 +500,22 @@ us_wake_supervisor(Oid database)
 	{
 		const UsSlot *slot = &shared->slots[i];
 
-		if (slot->kind == US_SLOT_SUPERVISOR && slot->database == database)
+		if (slot->kind == kind && slot->database == database)
 			wake_process(slot->pid, slot->pgprocno);
 	}
 	LWLockRelease(shared->lock);
+}
+
+void
+us_wake_supervisor(Oid database)
+{
+	wake_kind(US_SLOT_SUPERVISOR, database);
+}
+
+void
+us_wake_mirrors(Oid database)
+{
+	wake_kind(US_SLOT_MIRROR, database);
 }
 
 void

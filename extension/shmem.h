@@ -40,6 +40,18 @@ typedef enum UsState
 	US_STATE_STOPPED
 } UsState;
 
+#define US_HOST_TEXT_LEN	128
+
+/* what only a running mirror worker knows */
+typedef struct UsMirrorLive
+{
+	uint64		done_lsn;		/* all before it is in Cassandra; 0 = unknown */
+	TimestampTz oldest_at;		/* commit time of the oldest transaction under way; 0 = none */
+	int			in_flight;		/* writes without an answer */
+	int64		write_p99_us;	/* of the last thousand; 0 = none */
+	char		host[US_HOST_TEXT_LEN]; /* connected to; empty = none */
+} UsMirrorLive;
+
 /* one wanted process; made by the supervisor (or, for it, by the launcher) */
 typedef struct UsSlot
 {
@@ -65,6 +77,7 @@ typedef struct UsSlot
 	char		last_error[US_ERROR_TEXT_LEN];	/* empty = none */
 	TimestampTz last_error_at;	/* 0 = never */
 	TimestampTz failing_since;	/* 0 = not failing */
+	UsMirrorLive mirror;		/* of a mirror worker */
 } UsSlot;
 
 /* live picture of a partition, kept by its worker */
@@ -128,6 +141,7 @@ extern bool us_slot_stop_requested(void);
 extern void us_slot_report(UsState state, double rows_per_second);
 extern void us_slot_report_error(UsState state, const char *error);
 extern void us_slot_report_recovered(void);
+extern void us_slot_report_mirror(const UsMirrorLive *live);
 
 /*
  * Live partitions.
@@ -155,6 +169,8 @@ extern void us_commit_unwatch(void);
 extern void us_wake_init(void);
 extern void us_wake_supervisor(Oid database);
 extern void us_wake_launcher(void);
+/* those of a database: there is WAL to read */
+extern void us_wake_mirrors(Oid database);
 
 /* wake this database's supervisor, or have one started, when the transaction commits */
 extern void us_wake_at_commit(void);

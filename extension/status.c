@@ -169,9 +169,9 @@ summarize(const UsStream *stream, const Workers *workers, Summary *summary)
 	}
 }
 
-/* why no stream at all can run on this server now; NULL = nothing is in the way */
-static const char *
-server_note(void)
+
+const char *
+us_server_note(void)
 {
 	if (RecoveryInProgress())
 		return "this server is a standby (recovery is in progress); streams run on the primary";
@@ -228,7 +228,7 @@ static void
 put_stream(ReturnSetInfo *rsinfo, const UsStream *stream, const Workers *workers)
 {
 	char	   *problem = us_stream_problem(stream);
-	const char *note = server_note();
+	const char *note = us_server_note();
 	UsState		state;
 	Summary		summary;
 	Datum		values[11];

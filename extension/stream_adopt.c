@@ -13,6 +13,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "extension/mirror.h"
 #include "extension/shmem.h"
 #include "extension/stream_access.h"
 #include "extension/stream_check.h"
@@ -171,20 +172,46 @@ adopt_all(void)
 	return any;
 }
 
+static bool
+adopt_all_mirrors(void)
+{
+	bool		any = false;
+	int			count;
+	UsMirror   *mirrors = us_mirrors(&count);
+
+	for (int i = 0; i < count; i++)
+	{
+		const UsMirror *mirror = &mirrors[i];
+
+		if (!us_mirror_at_home(mirror) &&
+			has_privs_of_role(GetUserId(), us_catalog_owner(mirror->owner, mirror->owner_oid,
+															mirror->home)))
+			any |= us_mirror_adopt(mirror->name);
+	}
+	return any;
+}
+
 Datum
 us_adopt(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("adopt()");
 	if (PG_ARGISNULL(0))
 	{
-		if (!adopt_all())
-			ereport(NOTICE, (errmsg("there is no stream to adopt")));
+		bool		any = adopt_all();
+
+		any |= adopt_all_mirrors();
+		if (!any)
+			ereport(NOTICE, (errmsg("there is no stream or mirror to adopt")));
 	}
 	else
 	{
 		char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+		bool		is_mirror = us_mirror_by_name(name) != NULL;
 
-		if (!adopt_stream(name))
+		/* one name may be a stream's and a mirror's, as with the table they share */
+		if (is_mirror && !us_mirror_adopt(name))
+			ereport(NOTICE, (errmsg("mirror \"%s\" is at home already", name)));
+		if ((!is_mirror || us_catalog_stream_by_name(name) != NULL) && !adopt_stream(name))
 			ereport(NOTICE, (errmsg("stream \"%s\" is at home already", name)));
 	}
 	us_wake_at_commit();

@@ -151,15 +151,16 @@ us_check_target(Oid target)
 
 /* the role that workers connect as */
 static char *
-owner_problem(const UsStream *stream)
+owner_problem(const UsDefinition *definition)
 {
-	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(stream->owner_oid));
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(definition->owner_oid));
 	char	   *name;
 	bool		can_login;
 
 	if (!HeapTupleIsValid(tuple))
-		return psprintf("owner \"%s\" does not exist any more; userstream.alter_stream(%s, owner => ...) by a superuser gives the stream another",
-						stream->owner, quote_literal_cstr(stream->name));
+		return psprintf("owner \"%s\" does not exist any more; userstream.alter_%s(%s, owner => ...) by a superuser gives the %s another",
+						definition->owner, definition->kind, quote_literal_cstr(definition->name),
+						definition->kind);
 	name = pstrdup(NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
 	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
 	ReleaseSysCache(tuple);
@@ -167,7 +168,7 @@ owner_problem(const UsStream *stream)
 	if (!can_login)
 		return psprintf("owner \"%s\" may not log in; ALTER ROLE %s LOGIN continues",
 						name, quote_identifier(name));
-	if (us_database_aclcheck(MyDatabaseId, stream->owner_oid, ACL_CONNECT) != ACLCHECK_OK)
+	if (us_database_aclcheck(MyDatabaseId, definition->owner_oid, ACL_CONNECT) != ACLCHECK_OK)
 	{
 		char	   *database = get_database_name(MyDatabaseId);
 
@@ -178,20 +179,29 @@ owner_problem(const UsStream *stream)
 }
 
 static char *
-server_problem(const UsStream *stream)
+server_problem(const UsDefinition *definition)
 {
-	ForeignServer *server = GetForeignServerExtended(stream->server_oid, FSV_MISSING_OK);
+	ForeignServer *server = GetForeignServerExtended(definition->server_oid, FSV_MISSING_OK);
 	char	   *owner;
 
 	if (server == NULL)
-		return psprintf("server \"%s\" does not exist any more; userstream.alter_stream(%s, server => ..., start_at => ...) names another",
-						stream->server, quote_literal_cstr(stream->name));
-	if (us_server_aclcheck(stream->server_oid, stream->owner_oid, ACL_USAGE) == ACLCHECK_OK)
+		return psprintf("server \"%s\" does not exist any more; userstream.alter_%s(%s, %s) names another",
+						definition->server, definition->kind, quote_literal_cstr(definition->name),
+						definition->another_server);
+	if (us_server_aclcheck(definition->server_oid, definition->owner_oid, ACL_USAGE) == ACLCHECK_OK)
 		return NULL;
-	owner = GetUserNameFromId(stream->owner_oid, false);
+	owner = GetUserNameFromId(definition->owner_oid, false);
 	return psprintf("owner \"%s\" has no USAGE on server \"%s\"; GRANT USAGE ON FOREIGN SERVER %s TO %s continues",
 					owner, server->servername, quote_identifier(server->servername),
 					quote_identifier(owner));
+}
+
+char *
+us_definition_problem(const UsDefinition *definition)
+{
+	char	   *problem = owner_problem(definition);
+
+	return problem != NULL ? problem : server_problem(definition);
 }
 
 bool
@@ -203,6 +213,15 @@ us_stream_at_home(const UsStream *stream)
 char *
 us_stream_problem(const UsStream *stream)
 {
+	UsDefinition definition = {
+		.kind = "stream",
+		.name = stream->name,
+		.owner = stream->owner,
+		.owner_oid = stream->owner_oid,
+		.server = stream->server,
+		.server_oid = stream->server_oid,
+		.another_server = "server => ..., start_at => ..."
+	};
 	char	   *problem;
 
 	if (!us_stream_at_home(stream))
@@ -214,9 +233,7 @@ us_stream_problem(const UsStream *stream)
 	if (stream->stop_reason != NULL)
 		return psprintf("%s; userstream.resume_stream(%s) continues",
 						stream->stop_reason, quote_literal_cstr(stream->name));
-	problem = owner_problem(stream);
-	if (problem == NULL)
-		problem = server_problem(stream);
+	problem = us_definition_problem(&definition);
 	if (problem != NULL)
 		return problem;
 	if (get_rel_name(stream->target_oid) == NULL)

@@ -35,4 +35,4 @@ COMMENT ON FOREIGN DATA WRAPPER userstream_http IS
 
 CREATE FOREIGN DATA WRAPPER userstream_cassandra NO HANDLER VALIDATOR userstream.cassandra_validator;
 COMMENT ON FOREIGN DATA WRAPPER userstream_cassandra IS
-	'connections to Cassandra; takes no options yet';
+	'connections to Cassandra; options of a server are the nodes and how to speak to them, options of a user mapping are user and password';

@@ -45,13 +45,20 @@ GRANT EXECUTE ON FUNCTION
 	create_feed(text, name, name, text, text, text, text, integer, jsonb, boolean),
 	alter_feed(text, name, name, text, text, text, text, integer, jsonb, name),
 	drop_feed(text, boolean),
+	create_mirror(text, regclass, name, text, text, jsonb, boolean, boolean, jsonb, boolean),
+	alter_mirror(text, name, text, text, jsonb, boolean, jsonb, name),
+	drop_mirror(text, boolean),
+	pause_mirror(text),
+	resume_mirror(text),
+	resync_mirror(text),
 	retry_dead_letters(text, bigint[]),
 	wait_for(text, integer, bigint, interval),
 	_owns(text, oid, text),
 	_sees(text, oid, text),
 	_stream_live(),
 	_partition_live(),
-	_feed_live()
+	_feed_live(),
+	_mirror_live()
 TO PUBLIC;
 GRANT EXECUTE ON PROCEDURE run_feed(text) TO PUBLIC;
 
@@ -77,4 +84,4 @@ COMMENT ON POLICY own ON stream_history IS 'each role sees what it owns';
 COMMENT ON POLICY own ON feed_run IS 'each role sees what it owns';
 
 GRANT SELECT ON dead_letter, incident, stream_history, feed_run TO PUBLIC;
-GRANT SELECT ON stream_status, partition_status, ledger, feed_status TO PUBLIC;
+GRANT SELECT ON stream_status, partition_status, ledger, feed_status, mirror_status TO PUBLIC;

@@ -251,6 +251,7 @@ us_worker_report_batch(UsWorker *worker)
 	sample_rate(worker, worker->batch->rows_written);
 	report(worker, false);
 	us_commit_announce();
+	us_wake_mirrors(MyDatabaseId);
 }
 
 void
