@@ -96,4 +96,21 @@
 	object_aclcheck(ProcedureRelationId, (oid), (role), (mode))
 #endif
 
+/*
+ * A logical slot of this database that an error drops until it is kept, and
+ * taking one (waiting while another process has it): both grew arguments.
+ */
+#if PG_VERSION_NUM < 170000
+#define us_replication_slot_create(name) \
+	ReplicationSlotCreate((name), true, RS_EPHEMERAL, false)
+#else
+#define us_replication_slot_create(name) \
+	ReplicationSlotCreate((name), true, RS_EPHEMERAL, false, false, false)
+#endif
+#if PG_VERSION_NUM < 180000
+#define us_replication_slot_acquire(name) ReplicationSlotAcquire((name), false)
+#else
+#define us_replication_slot_acquire(name) ReplicationSlotAcquire((name), false, true)
+#endif
+
 #endif							/* US_COMPAT_H */

@@ -428,6 +428,18 @@ us_server_options(Oid server, Oid role)
 	return copy_options(found->options, mapping);
 }
 
+bool
+us_server_same_options(const UsOptionList *a, const UsOptionList *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (int i = 0; i < a->count; i++)
+		if (strcmp(a->items[i].name, b->items[i].name) != 0 ||
+			strcmp(a->items[i].value, b->items[i].value) != 0)
+			return false;
+	return true;
+}
+
 char *
 us_server_display_name(Oid server)
 {

@@ -56,6 +56,9 @@ extern Oid	us_server_lookup(const char *name, UsServerKind kind, Oid role);
  */
 extern UsOptionList us_server_options(Oid server, Oid role);
 
+/* whether two lists say the same */
+extern bool us_server_same_options(const UsOptionList *a, const UsOptionList *b);
+
 /*
  * us_server_display_name -- name of a server for messages; NULL if it is gone
  */

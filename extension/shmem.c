@@ -244,6 +244,15 @@ us_slot_request_stop(int slotno)
 }
 
 void
+us_slot_terminate(int slotno)
+{
+	LWLockAcquire(shared->lock, LW_SHARED);
+	if (shared->slots[slotno].pid != 0 && shared->slots[slotno].stop)
+		kill(shared->slots[slotno].pid, SIGTERM);
+	LWLockRelease(shared->lock);
+}
+
+void
 us_slot_set_failures(int slotno, int failures)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);

@@ -123,6 +123,9 @@ extern uint32 us_slot_prepare_start(int slotno, Oid owner, int worker_count, int
 /* ask a process to end after its batch, and wake it */
 extern void us_slot_request_stop(int slotno);
 
+/* SIGTERM for one that does not see the request */
+extern void us_slot_terminate(int slotno);
+
 /* count of starts in a row that failed */
 extern void us_slot_set_failures(int slotno, int failures);
 

@@ -14,36 +14,87 @@
 #include "worker/position.h"
 #include "worker/statement.h"
 
-void
-us_incident_open(const UsStream *stream, int32 partition, const char *kind,
-				 const char *detail, const char *what_to_do)
+/* whose incident it is */
+typedef struct Subject
+{
+	const char *owner;
+	Oid			owner_oid;
+	const char *stream;			/* NULL: of a mirror */
+	const char *mirror;
+} Subject;
+
+static void
+open_incident(const Subject *subject, int32 partition, const char *kind, const char *detail,
+			  const char *what_to_do)
 {
 	static UsStatement statement = {
 		.text = "INSERT INTO userstream.incident"
-		" (owner, owner_oid, stream, partition, kind, detail, what_to_do)"
-		" SELECT $1, $2, $3, $4, $5, $6, $7"
+		" (owner, owner_oid, stream, partition, kind, detail, what_to_do, mirror)"
+		" SELECT $1, $2, $3, $4, $5, $6, $7, $8"
 		" WHERE NOT EXISTS (SELECT FROM userstream.incident"
-		"                    WHERE stream = $3 AND partition IS NOT DISTINCT FROM $4"
+		"                    WHERE stream IS NOT DISTINCT FROM $3 AND mirror IS NOT DISTINCT FROM $8"
+		"                      AND partition IS NOT DISTINCT FROM $4"
 		"                      AND kind = $5 AND detail = $6 AND closed_at IS NULL)",
-		.nargs = 7,
-		.types = {TEXTOID, OIDOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, TEXTOID}
+		.nargs = 8,
+		.types = {TEXTOID, OIDOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 	};
 	Datum		values[] = {
-		CStringGetTextDatum(stream->owner),
-		ObjectIdGetDatum(stream->owner_oid),
-		CStringGetTextDatum(stream->name),
+		CStringGetTextDatum(subject->owner),
+		ObjectIdGetDatum(subject->owner_oid),
+		subject->stream ? CStringGetTextDatum(subject->stream) : (Datum) 0,
 		Int32GetDatum(partition),
 		CStringGetTextDatum(kind),
 		CStringGetTextDatum(detail),
-		what_to_do ? CStringGetTextDatum(what_to_do) : (Datum) 0
+		what_to_do ? CStringGetTextDatum(what_to_do) : (Datum) 0,
+		subject->mirror ? CStringGetTextDatum(subject->mirror) : (Datum) 0
 	};
-	char		nulls[] = "       ";
+	char		nulls[] = "        ";
 
+	if (subject->stream == NULL)
+		nulls[2] = 'n';
 	if (partition < 0)
 		nulls[3] = 'n';
 	if (what_to_do == NULL)
 		nulls[6] = 'n';
+	if (subject->mirror == NULL)
+		nulls[7] = 'n';
 	(void) us_statement_run(&statement, values, nulls);
+}
+
+void
+us_incident_open(const UsStream *stream, int32 partition, const char *kind,
+				 const char *detail, const char *what_to_do)
+{
+	Subject		subject = {stream->owner, stream->owner_oid, stream->name, NULL};
+
+	open_incident(&subject, partition, kind, detail, what_to_do);
+}
+
+void
+us_mirror_incident_open(const UsMirror *mirror, const char *kind, const char *detail,
+						const char *what_to_do)
+{
+	Subject		subject = {mirror->owner, mirror->owner_oid, NULL, mirror->name};
+
+	open_incident(&subject, -1, kind, detail, what_to_do);
+}
+
+void
+us_mirror_stop(const UsMirror *mirror, const char *kind, const char *detail,
+			   const char *what_to_do)
+{
+	static UsStatement statement = {
+		.text = "UPDATE userstream.mirror SET stop_reason = $2, stopped_at = now() WHERE id = $1",
+		.nargs = 2,
+		.types = {INT8OID, TEXTOID}
+	};
+	Datum		values[] = {
+		Int64GetDatum(mirror->id),
+		CStringGetTextDatum(psprintf("%s (%s)", detail, what_to_do))
+	};
+
+	us_mirror_incident_open(mirror, kind, detail, what_to_do);
+	(void) us_statement_run(&statement, values, NULL);
 }
 
 void
@@ -111,7 +162,8 @@ close_problems(Datum *streams, Datum *details, int count)
 	static UsStatement statement = {
 		.text = "UPDATE userstream.incident SET closed_at = now()"
 		" WHERE closed_at IS NULL AND kind = 'cannot_run'"
-		"   AND NOT EXISTS (SELECT FROM unnest($1, $2) AS u (s, d) WHERE s = stream AND d = detail)",
+		"   AND NOT EXISTS (SELECT FROM unnest($1, $2) AS u (s, d)"
+		"                    WHERE s IN ('s' || stream, 'm' || mirror) AND d = detail)",
 		.nargs = 2,
 		.types = {TEXTARRAYOID, TEXTARRAYOID}
 	};
@@ -123,29 +175,56 @@ close_problems(Datum *streams, Datum *details, int count)
 	(void) us_statement_run(&statement, values, NULL);
 }
 
-void
-us_incident_follow_problems(const UsStream *streams, int nstreams)
+/* what was found, for close_problems */
+typedef struct Found
 {
-	Datum	   *names = palloc(sizeof(Datum) * Max(nstreams, 1));
-	Datum	   *details = palloc(sizeof(Datum) * Max(nstreams, 1));
-	int			count = 0;
+	int			count;
+	Datum	   *names;			/* "s" or "m" and the name */
+	Datum	   *details;
+} Found;
+
+static void
+take_problem(Found *found, const Subject *subject, char *problem)
+{
+	char	   *what_to_do = split_problem(problem);
+
+	open_incident(subject, -1, "cannot_run", problem, what_to_do);
+	found->names[found->count] =
+		CStringGetTextDatum(subject->stream != NULL ? psprintf("s%s", subject->stream) :
+							psprintf("m%s", subject->mirror));
+	found->details[found->count++] = CStringGetTextDatum(problem);
+}
+
+/* one that stopped has its incident; away from home nothing is wrong with it */
+void
+us_incident_follow_problems(const UsStream *streams, int nstreams,
+							const UsMirror *mirrors, int nmirrors)
+{
+	char	   *home = us_home();
+	Found		found = {
+		0,
+		palloc(sizeof(Datum) * (nstreams + nmirrors + 1)),
+		palloc(sizeof(Datum) * (nstreams + nmirrors + 1))
+	};
+	char	   *problem;
 
 	for (int i = 0; i < nstreams; i++)
 	{
 		const UsStream *stream = &streams[i];
-		char	   *problem;
-		char	   *what_to_do;
+		Subject		subject = {stream->owner, stream->owner_oid, stream->name, NULL};
 
-		/* one that stopped has its incident; away from home nothing is wrong with it */
-		if (stream->paused || stream->stop_reason != NULL || strcmp(stream->home, us_home()) != 0)
-			continue;
-		problem = us_stream_problem(stream);
-		if (problem == NULL)
-			continue;
-		what_to_do = split_problem(problem);
-		us_incident_open(stream, -1, "cannot_run", problem, what_to_do);
-		names[count] = CStringGetTextDatum(stream->name);
-		details[count++] = CStringGetTextDatum(problem);
+		if (!stream->paused && stream->stop_reason == NULL && strcmp(stream->home, home) == 0 &&
+			(problem = us_stream_problem(stream)) != NULL)
+			take_problem(&found, &subject, problem);
 	}
-	close_problems(names, details, count);
+	for (int i = 0; i < nmirrors; i++)
+	{
+		const UsMirror *mirror = &mirrors[i];
+		Subject		subject = {mirror->owner, mirror->owner_oid, NULL, mirror->name};
+
+		if (!mirror->paused && mirror->stop_reason == NULL && strcmp(mirror->home, home) == 0 &&
+			(problem = us_mirror_problem(mirror)) != NULL)
+			take_problem(&found, &subject, problem);
+	}
+	close_problems(found.names, found.details, found.count);
 }

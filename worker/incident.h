@@ -7,6 +7,7 @@
 #define US_INCIDENT_H
 
 #include "extension/catalog.h"
+#include "extension/mirror.h"
 
 /*
  * us_incident_open -- note one, unless the same is open already
@@ -37,6 +38,13 @@ extern void us_stream_stop(const UsStream *stream, int32 partition, const char *
  * kind cannot_run, closed when it is over.  Runs in the supervisor.
  * Needs:   transaction
  */
-extern void us_incident_follow_problems(const UsStream *streams, int nstreams);
+extern void us_incident_follow_problems(const UsStream *streams, int nstreams,
+										const UsMirror *mirrors, int nmirrors);
+
+/* the same for mirrors: resume_mirror, or what what_to_do says, continues */
+extern void us_mirror_incident_open(const UsMirror *mirror, const char *kind, const char *detail,
+									const char *what_to_do);
+extern void us_mirror_stop(const UsMirror *mirror, const char *kind, const char *detail,
+						   const char *what_to_do);
 
 #endif							/* US_INCIDENT_H */

@@ -15,5 +15,6 @@ extern void us_launcher_register(void);
 extern PGDLLEXPORT pg_noreturn void us_launcher_main(Datum arg);
 extern PGDLLEXPORT void us_supervisor_main(Datum arg);
 extern PGDLLEXPORT void us_stream_worker_main(Datum arg);
+extern PGDLLEXPORT void us_mirror_worker_main(Datum arg);
 
 #endif							/* US_LAUNCHER_H */

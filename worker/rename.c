@@ -45,32 +45,69 @@ write_names(const UsStream *stream, const char *owner, const char *server, const
 	(void) us_statement_run(&statement, values, transform != NULL ? NULL : "    n");
 }
 
-/* adopt finds the dead letters of a stream by the owner's name */
+/* adopt finds the dead letters of a stream or mirror by the owner's name */
 static void
-write_owner_of_letters(const UsStream *stream, const char *owner)
+write_owner_of_letters(const char *name, Oid owner_oid, const char *home, const char *owner)
 {
 	static UsStatement statement = {
 		.text = "UPDATE userstream.dead_letter SET owner = $2"
 		" WHERE id IN (SELECT id FROM userstream.dead_letter"
-		"               WHERE stream = $1 AND owner_oid = $3 AND home = $4 AND owner <> $2"
+		"               WHERE (stream = $1 OR mirror = $1) AND owner_oid = $3 AND home = $4 AND owner <> $2"
 		"                 FOR UPDATE SKIP LOCKED)",
 		.nargs = 4,
 		.types = {TEXTOID, TEXTOID, OIDOID, TEXTOID}
 	};
 	Datum		values[] = {
-		CStringGetTextDatum(stream->name),
+		CStringGetTextDatum(name),
 		CStringGetTextDatum(owner),
-		ObjectIdGetDatum(stream->owner_oid),
-		CStringGetTextDatum(stream->home)
+		ObjectIdGetDatum(owner_oid),
+		CStringGetTextDatum(home)
 	};
 
 	(void) us_statement_run(&statement, values, NULL);
 }
 
-void
-us_rename_follow(const UsStream *streams, int count)
+static void
+write_names_of_mirror(const UsMirror *mirror, const char *owner, const char *server,
+					  const char *target)
 {
-	for (int i = 0; i < count; i++)
+	static UsStatement statement = {
+		.text = "UPDATE userstream.mirror SET owner = $2, server = $3, target = $4"
+		" WHERE id = (SELECT id FROM userstream.mirror WHERE id = $1 FOR UPDATE SKIP LOCKED)",
+		.nargs = 4,
+		.types = {INT8OID, TEXTOID, TEXTOID, TEXTOID}
+	};
+	Datum		values[] = {
+		Int64GetDatum(mirror->id),
+		CStringGetTextDatum(owner),
+		CStringGetTextDatum(server),
+		CStringGetTextDatum(target)
+	};
+
+	(void) us_statement_run(&statement, values, NULL);
+}
+
+static void
+follow_mirror(const UsMirror *mirror)
+{
+	const char *owner = name_now(GetUserNameFromId(mirror->owner_oid, true), mirror->owner);
+	const char *server = name_now(us_server_display_name(mirror->server_oid), mirror->server);
+	const char *target = name_now(us_qualified_name(mirror->target_oid), mirror->target);
+
+	if (strcmp(owner, mirror->owner) != 0)
+		write_owner_of_letters(mirror->name, mirror->owner_oid, mirror->home, owner);
+	if (strcmp(owner, mirror->owner) != 0 || strcmp(server, mirror->server) != 0 ||
+		strcmp(target, mirror->target) != 0)
+		write_names_of_mirror(mirror, owner, server, target);
+}
+
+void
+us_rename_follow(const UsStream *streams, int nstreams, const UsMirror *mirrors, int nmirrors)
+{
+	for (int i = 0; i < nmirrors; i++)
+		if (us_mirror_at_home(&mirrors[i]))
+			follow_mirror(&mirrors[i]);
+	for (int i = 0; i < nstreams; i++)
 	{
 		const UsStream *stream = &streams[i];
 		const char *owner;
@@ -86,7 +123,7 @@ us_rename_follow(const UsStream *streams, int count)
 		if (transform != NULL)
 			transform = name_now(us_expand_signature(stream->transform_oid), transform);
 		if (strcmp(owner, stream->owner) != 0)
-			write_owner_of_letters(stream, owner);
+			write_owner_of_letters(stream->name, stream->owner_oid, stream->home, owner);
 		if (strcmp(owner, stream->owner) != 0 || strcmp(server, stream->server) != 0 ||
 			strcmp(target, stream->target) != 0 ||
 			(transform != NULL && strcmp(transform, stream->transform) != 0))

@@ -7,6 +7,7 @@
 #define US_RENAME_H
 
 #include "extension/catalog.h"
+#include "extension/mirror.h"
 
 /*
  * us_rename_follow -- write the names that owner, server and target have now
@@ -15,6 +16,7 @@
  * has locked are left for the next turn.
  * Needs:   transaction with an active snapshot
  */
-extern void us_rename_follow(const UsStream *streams, int count);
+extern void us_rename_follow(const UsStream *streams, int nstreams,
+							 const UsMirror *mirrors, int nmirrors);
 
 #endif							/* US_RENAME_H */

@@ -138,18 +138,6 @@ us_worker_watch_options(void)
 	CacheRegisterSyscacheCallback(USERMAPPINGOID, note_options_change, (Datum) 0);
 }
 
-static bool
-is_same_options(const UsOptionList *a, const UsOptionList *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (int i = 0; i < a->count; i++)
-		if (strcmp(a->items[i].name, b->items[i].name) != 0 ||
-			strcmp(a->items[i].value, b->items[i].value) != 0)
-			return false;
-	return true;
-}
-
 void
 us_worker_follow_options(UsWorker *worker)
 {
@@ -165,7 +153,7 @@ us_worker_follow_options(UsWorker *worker)
 	options = us_server_options(worker->stream->server_oid, GetUserId());
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
-	if (is_same_options(&options, &worker->options))
+	if (us_server_same_options(&options, &worker->options))
 		return;
 
 	ereport(LOG,

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * worker/supervisor.c
- *    one per database: keeps the stream workers that definitions ask for
+ *    one per database: keeps the workers that definitions of streams and mirrors ask for
  *
  * Started by the launcher in every database; leaves at once where the
  * extension is not.  Each turn reads all definitions and compares the
@@ -30,6 +30,7 @@
 #include "worker/history.h"
 #include "worker/incident.h"
 #include "worker/launcher.h"
+#include "worker/mirror_slot.h"
 #include "worker/rename.h"
 #include "worker/retention.h"
 #include "worker/session.h"
@@ -39,12 +40,16 @@
 #define HISTORY_INTERVAL_MS		60000	/* a row of stream_history a minute */
 #define RETENTION_INTERVAL_MS	60000	/* looks for rows that are too old */
 #define RETENTION_PAUSE_MS		100		/* ... and again so soon while there are more */
+#define SLOT_INTERVAL_MS		500		/* looks so soon again at a slot that is to go and is busy */
 #define IDLE_INTERVAL_MS		600000	/* a database without the extension is looked at again */
 
 /* one worker that should run */
 typedef struct Wanted
 {
-	const UsStream *stream;
+	UsSlotKind	kind;
+	int64		definition;		/* stream.id or mirror.id */
+	Oid			owner;
+	int			config_version;
 	int			worker_index;
 	int			worker_count;
 	bool		found;			/* a slot holds it */
@@ -53,47 +58,74 @@ typedef struct Wanted
 static TimestampTz next_history_at = 0;
 static TimestampTz next_retention_at = 0;
 
-/* the workers that the definitions ask for, in the order of streams */
-static Wanted *
-list_wanted(const UsStream *streams, int nstreams, int *count)
+typedef struct WantedList
 {
-	int			capacity = 16;
-	Wanted	   *wanted = palloc(sizeof(Wanted) * capacity);
+	int			count;
+	int			capacity;
+	Wanted	   *items;
+} WantedList;
 
-	*count = 0;
+static void
+add_wanted(WantedList *list, const Wanted *wanted)
+{
+	if (list->count == list->capacity)
+	{
+		list->capacity = Max(list->capacity * 2, 16);
+		list->items = list->items == NULL ? palloc(sizeof(Wanted) * list->capacity) :
+			repalloc(list->items, sizeof(Wanted) * list->capacity);
+	}
+	list->items[list->count++] = *wanted;
+}
+
+/* the workers that the definitions ask for, streams first */
+static WantedList
+list_wanted(const UsStream *streams, int nstreams, const UsMirror *mirrors, int nmirrors)
+{
+	WantedList	list = {0, 0, NULL};
+
 	for (int i = 0; i < nstreams; i++)
 	{
 		const UsStream *stream = &streams[i];
-		int			workers = Min(stream->workers, stream->partitions);
+		Wanted		wanted = {
+			.kind = US_SLOT_STREAM,
+			.definition = stream->id,
+			.owner = stream->owner_oid,
+			.config_version = stream->config_version,
+			.worker_count = Min(stream->workers, stream->partitions)
+		};
 
 		if (!us_guc_enabled || stream->paused || us_stream_problem(stream) != NULL)
 			continue;
-
-		for (int index = 0; index < workers; index++)
-		{
-			if (*count == capacity)
-			{
-				capacity *= 2;
-				wanted = repalloc(wanted, sizeof(Wanted) * capacity);
-			}
-			wanted[*count].stream = stream;
-			wanted[*count].worker_index = index;
-			wanted[*count].worker_count = workers;
-			wanted[*count].found = false;
-			(*count)++;
-		}
+		for (; wanted.worker_index < wanted.worker_count; wanted.worker_index++)
+			add_wanted(&list, &wanted);
 	}
-	return wanted;
+	for (int i = 0; i < nmirrors; i++)
+	{
+		const UsMirror *mirror = &mirrors[i];
+		Wanted		wanted = {
+			.kind = US_SLOT_MIRROR,
+			.definition = mirror->id,
+			.owner = mirror->owner_oid,
+			.config_version = mirror->config_version,
+			.worker_count = 1
+		};
+
+		if (us_guc_enabled && !mirror->paused && us_mirror_problem(mirror) == NULL)
+			add_wanted(&list, &wanted);
+	}
+	return list;
 }
 
 static Wanted *
-find_wanted(Wanted *wanted, int count, const UsSlot *slot)
+find_wanted(const WantedList *list, const UsSlot *slot)
 {
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < list->count; i++)
 	{
-		if (wanted[i].stream->id == slot->definition &&
-			wanted[i].worker_index == slot->worker_index)
-			return &wanted[i];
+		Wanted	   *wanted = &list->items[i];
+
+		if (wanted->kind == slot->kind && wanted->definition == slot->definition &&
+			wanted->worker_index == slot->worker_index)
+			return wanted;
 	}
 	return NULL;
 }
@@ -103,24 +135,25 @@ static bool
 is_current(const UsSlot *slot, const Wanted *wanted)
 {
 	return slot->worker_count == wanted->worker_count &&
-		slot->config_version == wanted->stream->config_version &&
-		slot->owner == wanted->stream->owner_oid;
+		slot->config_version == wanted->config_version &&
+		slot->owner == wanted->owner;
 }
 
 static void
 start_worker(int slotno, const Wanted *wanted)
 {
+	bool		mirror = wanted->kind == US_SLOT_MIRROR;
 	UsSpawn		spawn = {
 		.slotno = slotno,
-		.owner = wanted->stream->owner_oid,
+		.owner = wanted->owner,
 		.worker_count = wanted->worker_count,
-		.config_version = wanted->stream->config_version,
-		.function = "us_stream_worker_main",
-		.type = "userstream stream"
+		.config_version = wanted->config_version,
+		.function = mirror ? "us_mirror_worker_main" : "us_stream_worker_main",
+		.type = mirror ? "userstream mirror" : "userstream stream"
 	};
 
-	snprintf(spawn.name, sizeof(spawn.name), "userstream stream %u/" INT64_FORMAT " #%d",
-			 MyDatabaseId, wanted->stream->id, wanted->worker_index);
+	snprintf(spawn.name, sizeof(spawn.name), "%s %u/" INT64_FORMAT " #%d", spawn.type,
+			 MyDatabaseId, wanted->definition, wanted->worker_index);
 	us_spawn(&spawn);
 }
 
@@ -158,7 +191,7 @@ note_limit(int slotno)
  * wait, in ms.
  */
 static long
-keep_workers(Wanted *wanted, int nwanted)
+keep_workers(WantedList *wanted)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	long		wait_ms = TURN_INTERVAL_MS;
@@ -172,10 +205,10 @@ keep_workers(Wanted *wanted, int nwanted)
 		Wanted	   *match;
 		bool		allowed;
 
-		if (slots[i].kind != US_SLOT_STREAM)
+		if (slots[i].kind != US_SLOT_STREAM && slots[i].kind != US_SLOT_MIRROR)
 			continue;
 
-		match = find_wanted(wanted, nwanted, &slots[i]);
+		match = find_wanted(wanted, &slots[i]);
 		allowed = match != NULL && places > 0;
 		if (match != NULL)
 			match->found = true;
@@ -184,8 +217,13 @@ keep_workers(Wanted *wanted, int nwanted)
 
 		if (slots[i].pid != 0 || us_spawn_pending(slotnos[i]))
 		{
-			if ((!allowed || !is_current(&slots[i], match)) && !slots[i].stop)
+			if (allowed && is_current(&slots[i], match))
+				continue;
+			if (!slots[i].stop)
 				us_slot_request_stop(slotnos[i]);
+			else if (slots[i].kind == US_SLOT_MIRROR && slots[i].pid != 0)
+				/* it may wait for someone's transaction where it sees no request */
+				us_slot_terminate(slotnos[i]);
 		}
 		else if (match == NULL)
 		{
@@ -203,18 +241,18 @@ keep_workers(Wanted *wanted, int nwanted)
 		}
 	}
 
-	for (int i = 0; i < nwanted; i++)
+	for (int i = 0; i < wanted->count; i++)
 	{
+		const Wanted *item = &wanted->items[i];
 		int			slotno;
 
-		if (wanted[i].found)
+		if (item->found)
 			continue;
-		slotno = us_slot_acquire(US_SLOT_STREAM, MyDatabaseId, wanted[i].stream->id,
-								 wanted[i].worker_index);
+		slotno = us_slot_acquire(item->kind, MyDatabaseId, item->definition, item->worker_index);
 		if (slotno < 0)
 			continue;
 		if (places-- > 0)
-			start_worker(slotno, &wanted[i]);
+			start_worker(slotno, item);
 		else
 			note_limit(slotno);
 	}
@@ -262,7 +300,9 @@ keep_retention(void)
 static void
 stop_all(void)
 {
-	(void) keep_workers(NULL, 0);
+	WantedList	none = {0, 0, NULL};
+
+	(void) keep_workers(&none);
 }
 
 /* nobody is to be in a template, or where connections are not allowed */
@@ -290,9 +330,10 @@ static long
 supervise(void)
 {
 	UsStream   *streams;
-	Wanted	   *wanted;
+	UsMirror   *mirrors = NULL;
+	WantedList	wanted = {0, 0, NULL};
 	int			nstreams;
-	int			nwanted = 0;
+	int			nmirrors = 0;
 	bool		present;
 	bool		open;
 	long		wait_ms;
@@ -309,13 +350,12 @@ supervise(void)
 	if (present && open)
 	{
 		streams = us_catalog_streams(&nstreams);
-		us_incident_follow_problems(streams, nstreams);
-		us_rename_follow(streams, nstreams);
-		wanted = list_wanted(streams, nstreams, &nwanted);
+		mirrors = us_mirrors(&nmirrors);
+		us_incident_follow_problems(streams, nstreams, mirrors, nmirrors);
+		us_rename_follow(streams, nstreams, mirrors, nmirrors);
+		wanted = list_wanted(streams, nstreams, mirrors, nmirrors);
 		write_history(GetCurrentTimestamp());
 	}
-	else
-		wanted = NULL;
 
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -328,9 +368,12 @@ supervise(void)
 	if (!present || !open)
 	{
 		stop_all();
-		return -1;
+		/* nobody else would free slots that mirrors had, so a busy one is waited for */
+		return present || us_mirror_slots_clean(NULL, 0) ? -1 : SLOT_INTERVAL_MS;
 	}
-	wait_ms = keep_workers(wanted, nwanted);
+	wait_ms = keep_workers(&wanted);
+	if (!us_mirror_slots_clean(mirrors, nmirrors))
+		wait_ms = Min(wait_ms, SLOT_INTERVAL_MS);
 	return Min(wait_ms, keep_retention());
 }
 
@@ -343,6 +386,7 @@ is_passing(int code)
 {
 	return code == ERRCODE_UNDEFINED_TABLE || code == ERRCODE_UNDEFINED_SCHEMA ||
 		code == ERRCODE_UNDEFINED_FUNCTION || code == ERRCODE_UNDEFINED_OBJECT ||
+		code == ERRCODE_OBJECT_IN_USE ||
 		code == ERRCODE_LOCK_NOT_AVAILABLE || code == ERRCODE_T_R_DEADLOCK_DETECTED;
 }
 

@@ -1,0 +1,389 @@
+/*-------------------------------------------------------------------------
+ * worker/mirror_plan.c
+ *    which columns go where: a table's rows -> the values of CQL statements
+ *
+ * Runs in mirror workers.  Columns meet by their names: partitions have
+ * theirs in another order, and ALTER TABLE moves them between two changes.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/pg_index.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "worker/mirror_plan.h"
+
+char *
+us_mirror_cql_name(const char *name)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoChar(&text, '"');
+	for (; *name != '\0'; name++)
+	{
+		if (*name == '"')
+			appendStringInfoChar(&text, '"');
+		appendStringInfoChar(&text, *name);
+	}
+	appendStringInfoChar(&text, '"');
+	return text.data;
+}
+
+/* places in the primary key by attribute number; false = it has none */
+static bool
+read_key(Relation relation, int *places)
+{
+	HeapTuple	tuple;
+	Form_pg_index index;
+
+	list_free(RelationGetIndexList(relation));
+	if (!OidIsValid(relation->rd_pkindex))
+		return false;
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(relation->rd_pkindex));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	index = (Form_pg_index) GETSTRUCT(tuple);
+	for (int i = 0; i < index->indnkeyatts; i++)
+		places[index->indkey.values[i]] = i;
+	ReleaseSysCache(tuple);
+	return true;
+}
+
+/* generated columns are not in the changes */
+static void
+add_columns(UsMirrorPlan *plan, const UsMirror *mirror, TupleDesc desc, const int *places)
+{
+	plan->columns = palloc0(sizeof(UsMirrorColumn) * Max(desc->natts, 1));
+	plan->keys = palloc0(sizeof(int) * Max(desc->natts, 1));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		UsMirrorColumn *column = &plan->columns[plan->ncolumns];
+		char	   *cql_name;
+
+		if (attribute->attisdropped || attribute->attgenerated != '\0')
+			continue;
+		cql_name = us_mirror_column_name(mirror->columns, NameStr(attribute->attname));
+		if (cql_name == NULL)
+			continue;
+		column->name = pstrdup(NameStr(attribute->attname));
+		column->cql_name = cql_name;
+		column->type = attribute->atttypid;
+		column->key = places[attribute->attnum];
+		if (column->key >= 0)
+		{
+			plan->keys[column->key] = plan->ncolumns;
+			plan->nkeys++;
+		}
+		plan->ncolumns++;
+	}
+}
+
+static void
+make_statements(UsMirrorPlan *plan, const UsMirror *mirror)
+{
+	StringInfoData insert;
+	StringInfoData delete;
+
+	plan->table = psprintf("%s.%s", us_mirror_cql_name(mirror->keyspace),
+						   us_mirror_cql_name(mirror->table_name));
+	initStringInfo(&insert);
+	appendStringInfo(&insert, "INSERT INTO %s (", plan->table);
+	for (int i = 0; i < plan->ncolumns; i++)
+		appendStringInfo(&insert, "%s%s", i > 0 ? ", " : "",
+						 us_mirror_cql_name(plan->columns[i].cql_name));
+	appendStringInfoString(&insert, ") VALUES (");
+	for (int i = 0; i < plan->ncolumns; i++)
+		appendStringInfoString(&insert, i > 0 ? ", ?" : "?");
+	appendStringInfoChar(&insert, ')');
+	initStringInfo(&delete);
+	appendStringInfo(&delete, "DELETE FROM %s WHERE ", plan->table);
+	for (int i = 0; i < plan->nkeys; i++)
+		appendStringInfo(&delete, "%s%s = ?", i > 0 ? " AND " : "",
+						 us_mirror_cql_name(plan->columns[plan->keys[i]].cql_name));
+	plan->insert = insert.data;
+	plan->delete = delete.data;
+}
+
+UsMirrorPlan *
+us_mirror_plan_create(const UsMirror *mirror)
+{
+	Relation	relation = try_relation_open(mirror->target_oid, AccessShareLock);
+	UsMirrorPlan *plan = palloc0(sizeof(UsMirrorPlan));
+	int		   *places;
+	bool		has_key;
+
+	if (relation == NULL)
+		return NULL;
+	plan->context = CurrentMemoryContext;
+	places = palloc(sizeof(int) * (RelationGetNumberOfAttributes(relation) + 1));
+	for (int i = 0; i <= RelationGetNumberOfAttributes(relation); i++)
+		places[i] = -1;
+	has_key = read_key(relation, places);
+	if (has_key)
+	{
+		add_columns(plan, mirror, RelationGetDescr(relation), places);
+		make_statements(plan, mirror);
+	}
+	relation_close(relation, AccessShareLock);
+	return has_key ? plan : NULL;
+}
+
+static UsCqlBytes
+copy_bytes(UsCqlBytes bytes)
+{
+	UsCqlBytes	copy = bytes;
+
+	if (bytes.data != NULL)
+		copy.data = memcpy(palloc(bytes.len + 1), bytes.data, bytes.len);
+	return copy;
+}
+
+static void
+copy_type(const UsCqlType *type, UsCqlType *copy)
+{
+	*copy = *type;
+	copy->name = copy_bytes(type->name);
+	copy->keyspace = copy_bytes(type->keyspace);
+	copy->parts = palloc0(sizeof(UsCqlType) * Max(type->nparts, 1));
+	for (int i = 0; i < type->nparts; i++)
+		copy_type(&type->parts[i], &copy->parts[i]);
+	if (type->fields == NULL)
+		return;
+	copy->fields = palloc(sizeof(UsCqlBytes) * Max(type->nparts, 1));
+	for (int i = 0; i < type->nparts; i++)
+		copy->fields[i] = copy_bytes(type->fields[i]);
+}
+
+void
+us_mirror_plan_set_types(UsMirrorPlan *plan, const UsCqlColumns *markers)
+{
+	MemoryContext old = MemoryContextSwitchTo(plan->context);
+
+	Assert(markers->ncolumns == plan->ncolumns);
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		plan->columns[i].cql = palloc(sizeof(UsCqlType));
+		copy_type(&markers->columns[i].type, plan->columns[i].cql);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+bool
+us_mirror_plan_has_types(const UsMirrorPlan *plan, const UsCqlColumns *markers)
+{
+	if (markers->ncolumns != plan->ncolumns)
+		return false;
+	for (int i = 0; i < plan->ncolumns; i++)
+		if (!us_cql_same_type(plan->columns[i].cql, &markers->columns[i].type))
+			return false;
+	return true;
+}
+
+UsMirrorShape *
+us_mirror_shape_compile(const UsMirrorPlan *plan, int ncolumns, char *const *names,
+						const Oid *types, int *wrong)
+{
+	UsMirrorShape *shape = palloc0(sizeof(UsMirrorShape));
+
+	*wrong = -1;
+	shape->nsources = ncolumns;
+	shape->names = palloc(sizeof(char *) * Max(ncolumns, 1));
+	shape->types = palloc(sizeof(Oid) * Max(ncolumns, 1));
+	for (int i = 0; i < ncolumns; i++)
+	{
+		shape->names[i] = pstrdup(names[i]);
+		shape->types[i] = types[i];
+	}
+	shape->sources = palloc(sizeof(int) * Max(plan->ncolumns, 1));
+	shape->values = palloc0(sizeof(UsMirrorValue) * Max(plan->ncolumns, 1));
+	for (int c = 0; c < plan->ncolumns; c++)
+	{
+		shape->sources[c] = -1;
+		for (int i = 0; i < ncolumns; i++)
+			if (strcmp(plan->columns[c].name, names[i]) == 0)
+				shape->sources[c] = i;
+		if (shape->sources[c] >= 0 && *wrong < 0 &&
+			!us_mirror_value_compile(types[shape->sources[c]], plan->columns[c].cql,
+									 &shape->values[c]))
+			*wrong = c;
+	}
+	return shape;
+}
+
+char *
+us_mirror_type_error(const UsMirrorPlan *plan, int column, Oid type)
+{
+	const UsMirrorColumn *wrong = &plan->columns[column];
+	UsCqlWriter name;
+	char	   *text;
+
+	us_cql_writer_init(&name, NULL, 0);
+	us_cql_put_type_name(&name, wrong->cql);
+	text = psprintf("column \"%s\" of type %s cannot go into column \"%s\" of type %.*s in Cassandra",
+					wrong->name, format_type_be(type), wrong->cql_name, (int) name.len,
+					(const char *) name.data);
+	us_cql_writer_free(&name);
+	return text;
+}
+
+/* status of a column; a key that is too long to be repeated is in the old row only */
+static const LogicalRepTupleData *
+find_source(const LogicalRepTupleData *row, const LogicalRepTupleData *old, int source, bool key)
+{
+	if (key && old != NULL && row->colstatus[source] == LOGICALREP_COLUMN_UNCHANGED)
+		return old;
+	return row;
+}
+
+static bool
+put_column(const UsMirrorPlan *plan, const UsMirrorShape *shape, int c,
+		   const LogicalRepTupleData *row, const LogicalRepTupleData *old, bool update,
+		   UsCqlWriter *writer)
+{
+	int			source = shape->sources[c];
+	bool		key = plan->columns[c].key >= 0;
+	const LogicalRepTupleData *from;
+	StringInfo	value;
+
+	if (source < 0 || source >= row->ncols)
+	{
+		us_cql_put_unset(writer);
+		return !key;
+	}
+	from = find_source(row, old, source, key);
+	value = &from->colvalues[source];
+	switch (from->colstatus[source])
+	{
+		case LOGICALREP_COLUMN_NULL:
+			if (update && (old == NULL || !shape->full ||
+						   old->colstatus[source] != LOGICALREP_COLUMN_NULL))
+				us_cql_put_null(writer);
+			else
+				us_cql_put_unset(writer);
+			return !key;
+		case LOGICALREP_COLUMN_UNCHANGED:
+			us_cql_put_unset(writer);
+			return !key;
+		default:
+			us_mirror_value_put(&shape->values[c],
+								from->colstatus[source] == LOGICALREP_COLUMN_BINARY,
+								value->data, value->len, writer);
+			return writer->status == US_CQL_OK;
+	}
+}
+
+int
+us_mirror_row_put(const UsMirrorPlan *plan, const UsMirrorShape *shape,
+				  const LogicalRepTupleData *row, const LogicalRepTupleData *old, bool update,
+				  UsCqlWriter *writer)
+{
+	for (int c = 0; c < plan->ncolumns; c++)
+		if (!put_column(plan, shape, c, row, old, update, writer))
+			return c;
+	return -1;
+}
+
+int
+us_mirror_key_put(const UsMirrorPlan *plan, const UsMirrorShape *shape,
+				  const LogicalRepTupleData *row, const LogicalRepTupleData *old,
+				  UsCqlWriter *writer)
+{
+	for (int i = 0; i < plan->nkeys; i++)
+		if (!put_column(plan, shape, plan->keys[i], row, old, false, writer))
+			return plan->keys[i];
+	return -1;
+}
+
+char *
+us_mirror_row_json(const UsMirrorPlan *plan, const UsMirrorShape *shape,
+				   const LogicalRepTupleData *row, bool key_only)
+{
+	StringInfoData json;
+	const char *comma = "";
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int c = 0; c < plan->ncolumns; c++)
+	{
+		int			source = shape->sources[c];
+
+		if (source < 0 || source >= row->ncols || (key_only && plan->columns[c].key < 0) ||
+			row->colstatus[source] == LOGICALREP_COLUMN_UNCHANGED)
+			continue;
+		appendStringInfoString(&json, comma);
+		comma = ", ";
+		escape_json(&json, plan->columns[c].cql_name);
+		appendStringInfoString(&json, ": ");
+		if (row->colstatus[source] == LOGICALREP_COLUMN_NULL)
+			appendStringInfoString(&json, "null");
+		else
+			escape_json(&json,
+						us_mirror_value_text(shape->types[source],
+											 row->colstatus[source] == LOGICALREP_COLUMN_BINARY,
+											 row->colvalues[source].data,
+											 row->colvalues[source].len));
+	}
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+static void
+put_value_text(StringInfo json, const UsCqlType *type, UsCqlBytes bytes)
+{
+	UsCqlWriter text;
+
+	us_cql_writer_init(&text, NULL, 0);
+	if (us_cql_put_text(&text, type, bytes) && text.status == US_CQL_OK)
+		escape_json(json, pnstrdup((char *) text.data, text.len));
+	else
+		appendStringInfoString(json, "null");
+	us_cql_writer_free(&text);
+}
+
+char *
+us_mirror_values_json(const UsMirrorPlan *plan, bool delete, const uint8_t *values, size_t len,
+					  bool key_only)
+{
+	StringInfoData json;
+	UsCqlReader reader;
+	int			count = delete ? plan->nkeys : plan->ncolumns;
+	const char *comma = "";
+
+	us_cql_reader_init(&reader, values, len);
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int i = 0; i < count; i++)
+	{
+		const UsMirrorColumn *column = &plan->columns[delete ? plan->keys[i] : i];
+		int32_t		size = us_cql_get_i32(&reader);
+		UsCqlBytes	bytes = {NULL, 0};
+
+		if (size >= 0)
+		{
+			bytes.data = us_cql_take(&reader, (size_t) size);
+			bytes.len = (size_t) size;
+		}
+		/* -2 is unset */
+		if (reader.failed || size == -2 || (key_only && column->key < 0))
+			continue;
+		appendStringInfoString(&json, comma);
+		comma = ", ";
+		escape_json(&json, column->cql_name);
+		appendStringInfoString(&json, ": ");
+		if (bytes.data == NULL)
+			appendStringInfoString(&json, "null");
+		else
+			put_value_text(&json, column->cql, bytes);
+	}
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}

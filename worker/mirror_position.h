@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ * worker/mirror_position.h
+ *    userstream.mirror_position: where a mirror stands, and its counters
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_MIRROR_POSITION_H
+#define US_MIRROR_POSITION_H
+
+#include "extension/mirror.h"
+#include "nodes/pg_list.h"
+
+/* a row that Cassandra will never take; all palloc'd */
+typedef struct UsParkedRow
+{
+	char	   *key;			/* JSON */
+	char	   *value;			/* JSON; NULL = it was to be deleted */
+	char	   *error;
+	TimestampTz changed_at;		/* commit time; 0 = of the initial copy */
+} UsParkedRow;
+
+/* what is done since the position was saved last */
+typedef struct UsMirrorProgress
+{
+	XLogRecPtr	lsn;
+	int64		last_timestamp;
+	int64		rows;
+	int64		deletes;
+	List	   *parked;			/* of UsParkedRow */
+} UsMirrorProgress;
+
+/*
+ * us_mirror_position_save -- in a transaction of its own, on disk when it returns
+ *
+ * Compare-and-set by the epoch; takes the new position into mirror.
+ * Returns: false when someone set the position, or dropped the mirror: then
+ *          this worker must end
+ */
+extern bool us_mirror_position_save(UsMirror *mirror, const UsMirrorProgress *progress);
+
+/*
+ * us_mirror_shape_follow -- compare the table's columns with those seen last, and keep them
+ *
+ * A column that came with a value for rows that are there, or a type that
+ * changed, changed rows without a change in the WAL: that is an incident.
+ * Needs:   transaction
+ */
+extern void us_mirror_shape_follow(const UsMirror *mirror);
+
+#endif							/* US_MIRROR_POSITION_H */

@@ -1,0 +1,444 @@
+/*-------------------------------------------------------------------------
+ * worker/mirror_table.c
+ *    the table in Cassandra: made, looked at, and compared with the plan
+ *
+ * Runs in a mirror worker, once, before the first change.  One question at a
+ * time; a connection that breaks meanwhile lets it begin anew.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "extension/shmem.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/builtins.h"
+#include "worker/mirror_table.h"
+
+#define AGREEMENT_TRIES		50
+#define AGREEMENT_PAUSE_MS	200
+#define TURN_MS				1000
+
+/* a column as system_schema has it */
+typedef struct TableColumn
+{
+	char	   *name;
+	char	   *kind;			/* partition_key, clustering, static, regular */
+	int			position;
+} TableColumn;
+
+typedef struct Look
+{
+	const UsMirror *mirror;
+	UsMirrorPlan *plan;
+	UsCassandra *link;
+	const char *local_dc;
+	UsMirrorTrouble *trouble;
+	char	   *reported;		/* error shown last; NULL = none */
+	int			ncolumns;
+	TableColumn *columns;
+} Look;
+
+static char *
+to_cstring(UsCqlBytes bytes)
+{
+	return bytes.data == NULL ? pstrdup("") : pnstrdup((const char *) bytes.data, bytes.len);
+}
+
+static void
+wait_a_turn(Look *look, long timeout_ms)
+{
+	const char *error = us_cassandra_error(look->link);
+
+	CHECK_FOR_INTERRUPTS();
+	if (us_slot_stop_requested())
+		proc_exit(0);
+	if (us_cassandra_host(look->link) == NULL && error[0] != '\0' &&
+		(look->reported == NULL || strcmp(look->reported, error) != 0))
+	{
+		if (look->reported == NULL)
+			ereport(LOG,
+					(errmsg("mirror \"%s\" is waiting: %s", look->mirror->name, error)));
+		look->reported = pstrdup(error);
+		us_slot_report_error(US_STATE_WAITING, error);
+	}
+	us_cassandra_wait(look->link, timeout_ms);
+}
+
+static void
+wait_until_ready(Look *look)
+{
+	UsCqlEvent	event;
+
+	while (us_cassandra_conn(look->link) == NULL)
+	{
+		while (us_cassandra_next(look->link, &event))
+			;
+		if (us_cassandra_conn(look->link) != NULL)
+			break;
+		wait_a_turn(look, TURN_MS);
+	}
+}
+
+/*
+ * One statement and its answer, which lives until the next question; NULL
+ * when the connection broke.
+ */
+static UsCqlResponse *
+ask(Look *look, const char *text, uint16_t consistency)
+{
+	UsCqlRequest request = {.query = text, .query_len = strlen(text), .consistency = consistency};
+	UsCqlEvent	event;
+
+	wait_until_ready(look);
+	if (us_cql_conn_send(us_cassandra_conn(look->link), &request, us_cassandra_now()) != US_CQL_OK)
+		return NULL;
+	for (;;)
+	{
+		while (us_cassandra_next(look->link, &event))
+		{
+			if (event.kind == US_CQL_EVENT_ANSWER && event.request == &request)
+				return event.response;
+			/* the request is on our stack: it must have ended before we leave */
+			if (event.request == &request)
+				return NULL;
+		}
+		wait_a_turn(look, TURN_MS);
+	}
+}
+
+static UsCqlStatement *
+ask_prepare(Look *look, const char *text, char **error)
+{
+	UsCqlStatement *statement;
+	UsCqlEvent	event;
+
+	*error = NULL;
+	wait_until_ready(look);
+	if (us_cql_conn_prepare(us_cassandra_conn(look->link), text, strlen(text), NULL,
+							us_cassandra_now(), &statement) != US_CQL_OK)
+		return NULL;
+	for (;;)
+	{
+		while (us_cassandra_next(look->link, &event))
+		{
+			if (event.kind == US_CQL_EVENT_FAILED)
+				return NULL;
+			if (event.statement != statement)
+				continue;
+			if (event.kind != US_CQL_EVENT_PREPARED)
+				return NULL;
+			if (event.response->opcode != US_CQL_ERROR)
+				return statement;
+			*error = to_cstring(event.response->error.message);
+			return NULL;
+		}
+		wait_a_turn(look, TURN_MS);
+	}
+}
+
+static void
+set_trouble(Look *look, const char *kind, char *detail, char *what_to_do)
+{
+	look->trouble->kind = kind;
+	look->trouble->detail = detail;
+	look->trouble->what_to_do = what_to_do;
+}
+
+static char *
+resume_advice(Look *look, const char *first)
+{
+	return psprintf("%s, then call userstream.resume_mirror(%s).", first,
+					quote_literal_cstr(look->mirror->name));
+}
+
+/* a statement of ours about the schema; false: begin anew, or there is trouble */
+static bool
+change_schema(Look *look, const char *text)
+{
+	UsCqlResponse *response = ask(look, text, US_CQL_ONE);
+	char	   *error;
+
+	if (response == NULL)
+		return false;
+	if (response->opcode != US_CQL_ERROR || response->error.code == US_CQL_ERR_ALREADY_EXISTS)
+		return true;
+	error = to_cstring(response->error.message);
+	switch (us_cql_error_remedy(response->error.code))
+	{
+		case US_CQL_REMEDY_REFUSED:
+		case US_CQL_REMEDY_RIGHTS:
+			set_trouble(look, "create_table", psprintf("Cassandra refused \"%s\": %s", text, error),
+						resume_advice(look, "Make the table yourself"));
+			break;
+		default:
+			us_cassandra_refuse(look->link, error, false);
+	}
+	return false;
+}
+
+static bool
+read_columns(Look *look)
+{
+	char	   *text = psprintf("SELECT column_name, kind, position FROM system_schema.columns"
+								" WHERE keyspace_name = '%s' AND table_name = '%s'",
+								look->mirror->keyspace, look->mirror->table_name);
+	UsCqlResponse *response = ask(look, text, US_CQL_ONE);
+	UsCqlBytes	cells[3];
+
+	if (response == NULL || response->opcode == US_CQL_ERROR || response->kind != US_CQL_ROWS ||
+		response->result.ncolumns != 3)
+	{
+		if (response != NULL && response->opcode == US_CQL_ERROR)
+			us_cassandra_refuse(look->link, to_cstring(response->error.message), false);
+		return false;
+	}
+	look->ncolumns = 0;
+	look->columns = palloc(sizeof(TableColumn) * Max(response->nrows, 1));
+	for (int32_t i = 0; i < response->nrows; i++)
+	{
+		TableColumn *column = &look->columns[look->ncolumns++];
+		int64_t		position = -1;
+
+		if (us_cql_next_row(response, cells) != US_CQL_OK)
+			return false;
+		column->name = to_cstring(cells[0]);
+		column->kind = to_cstring(cells[1]);
+		(void) us_cql_get_integer(cells[2], &position);
+		column->position = (int) position;
+	}
+	return true;
+}
+
+/* one answer of one cell, or of a column of them: whether all are the same; -1 = ask again */
+static int
+is_one_version(Look *look, char **version)
+{
+	static const char *const texts[] = {
+		"SELECT schema_version FROM system.local",
+		"SELECT schema_version FROM system.peers"
+	};
+	bool		same = true;
+
+	*version = NULL;
+	for (size_t i = 0; i < lengthof(texts); i++)
+	{
+		UsCqlResponse *response = ask(look, texts[i], US_CQL_ONE);
+		UsCqlBytes	cell;
+
+		if (response == NULL || response->opcode == US_CQL_ERROR || response->kind != US_CQL_ROWS ||
+			response->result.ncolumns != 1)
+			return -1;
+		for (int32_t row = 0; row < response->nrows; row++)
+		{
+			if (us_cql_next_row(response, &cell) != US_CQL_OK)
+				return -1;
+			if (cell.data == NULL)
+				continue;
+			if (*version == NULL)
+				*version = to_cstring(cell);
+			else if (memcmp(*version, cell.data, Min(cell.len, 16)) != 0)
+				same = false;
+		}
+	}
+	return same;
+}
+
+/* a node that does not know the table yet would refuse the first writes */
+static void
+wait_for_agreement(Look *look)
+{
+	char	   *version;
+
+	for (int i = 0; i < AGREEMENT_TRIES; i++)
+	{
+		if (is_one_version(look, &version) == 1)
+			return;
+		wait_a_turn(look, AGREEMENT_PAUSE_MS);
+	}
+}
+
+static char *
+create_table_text(const UsMirrorPlan *plan)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "CREATE TABLE IF NOT EXISTS %s (", plan->table);
+	for (int i = 0; i < plan->ncolumns; i++)
+		appendStringInfo(&text, "%s %s, ", us_mirror_cql_name(plan->columns[i].cql_name),
+						 us_mirror_value_cql_type(plan->columns[i].type));
+	appendStringInfoString(&text, "PRIMARY KEY (");
+	for (int i = 0; i < plan->nkeys; i++)
+		appendStringInfo(&text, "%s%s", i > 0 ? ", " : "",
+						 us_mirror_cql_name(plan->columns[plan->keys[i]].cql_name));
+	appendStringInfoString(&text, "))");
+	return text.data;
+}
+
+static bool
+create_table(Look *look)
+{
+	const UsMirror *mirror = look->mirror;
+
+	if (!mirror->create_table)
+	{
+		set_trouble(look, "table_missing",
+					psprintf("table %s does not exist in Cassandra", look->plan->table),
+					resume_advice(look, "Make it"));
+		return false;
+	}
+	if (mirror->lsn != InvalidXLogRecPtr)
+	{
+		set_trouble(look, "table_missing",
+					psprintf("table %s does not exist in Cassandra any more", look->plan->table),
+					psprintf("SELECT userstream.resync_mirror(%s) makes it and copies all rows anew.",
+							 quote_literal_cstr(mirror->name)));
+		return false;
+	}
+	if (!change_schema(look, psprintf("CREATE KEYSPACE IF NOT EXISTS %s WITH replication = %s",
+									  us_mirror_cql_name(mirror->keyspace),
+									  us_mirror_replication(mirror->options))) ||
+		!change_schema(look, create_table_text(look->plan)))
+		return false;
+	wait_for_agreement(look);
+	return read_columns(look);
+}
+
+static const TableColumn *
+find_column(const Look *look, const char *name)
+{
+	for (int i = 0; i < look->ncolumns; i++)
+		if (strcmp(look->columns[i].name, name) == 0)
+			return &look->columns[i];
+	return NULL;
+}
+
+/* false: begin anew, or there is trouble */
+static bool
+add_missing_columns(Look *look)
+{
+	bool		any = false;
+
+	for (int i = 0; i < look->plan->ncolumns; i++)
+	{
+		const UsMirrorColumn *column = &look->plan->columns[i];
+
+		if (find_column(look, column->cql_name) != NULL)
+			continue;
+		if (!look->mirror->create_table || column->key >= 0)
+		{
+			set_trouble(look, "column_missing",
+						psprintf("table %s in Cassandra has no column \"%s\" for column \"%s\"",
+								 look->plan->table, column->cql_name, column->name),
+						resume_advice(look, "Add it, or leave it out with userstream.alter_mirror"));
+			return false;
+		}
+		if (!change_schema(look, psprintf("ALTER TABLE %s ADD %s %s", look->plan->table,
+										  us_mirror_cql_name(column->cql_name),
+										  us_mirror_value_cql_type(column->type))))
+			return false;
+		any = true;
+	}
+	if (any)
+		wait_for_agreement(look);
+	return !any || read_columns(look);
+}
+
+/* a row of the table must be a row in Cassandra: no more, no fewer columns in its key */
+static bool
+check_key(Look *look)
+{
+	int			nkeys = 0;
+
+	for (int i = 0; i < look->ncolumns; i++)
+	{
+		const TableColumn *column = &look->columns[i];
+		bool		key = strcmp(column->kind, "partition_key") == 0 ||
+			strcmp(column->kind, "clustering") == 0;
+		bool		ours = false;
+
+		for (int k = 0; k < look->plan->nkeys; k++)
+			ours |= strcmp(look->plan->columns[look->plan->keys[k]].cql_name, column->name) == 0;
+		if (key)
+			nkeys++;
+		if (key == ours)
+			continue;
+		set_trouble(look, "key_differs",
+					psprintf("column \"%s\" is %s of the primary key in Cassandra, but %s in PostgreSQL",
+							 column->name, key ? "part" : "not part", ours ? "is" : "is not"),
+					resume_advice(look, "Give both tables the same key"));
+		return false;
+	}
+	return nkeys == look->plan->nkeys;
+}
+
+/* types as the server says them, against those of the table */
+static bool
+check_types(Look *look)
+{
+	UsMirrorPlan *plan = look->plan;
+	char	   *error;
+	UsCqlStatement *statement = ask_prepare(look, plan->insert, &error);
+
+	if (statement != NULL)
+	{
+		if (statement->markers.ncolumns != plan->ncolumns)
+			return false;
+		us_mirror_plan_set_types(plan, &statement->markers);
+		return true;
+	}
+	if (error != NULL)
+		set_trouble(look, "statement_refused",
+					psprintf("Cassandra refused \"%s\": %s", plan->insert, error),
+					resume_advice(look, "Mend the cause"));
+	return false;
+}
+
+/* a node of another data center is not for us */
+static bool
+check_data_center(Look *look)
+{
+	UsCqlResponse *response;
+	UsCqlBytes	cell;
+
+	if (look->local_dc == NULL)
+		return true;
+	response = ask(look, "SELECT data_center FROM system.local", US_CQL_ONE);
+	if (response == NULL || response->opcode == US_CQL_ERROR || response->nrows != 1 ||
+		response->result.ncolumns != 1 || us_cql_next_row(response, &cell) != US_CQL_OK)
+		return false;
+	if (cell.len == strlen(look->local_dc) && memcmp(cell.data, look->local_dc, cell.len) == 0)
+		return true;
+	us_cassandra_refuse(look->link, psprintf("the node is in data center \"%s\", not \"%s\"",
+											 to_cstring(cell), look->local_dc), true);
+	return false;
+}
+
+static bool
+look_once(Look *look)
+{
+	if (!check_data_center(look) || !read_columns(look))
+		return false;
+	if (look->ncolumns == 0 && !create_table(look))
+		return false;
+	return add_missing_columns(look) && check_key(look) && check_types(look);
+}
+
+void
+us_mirror_table_open(const UsMirror *mirror, UsMirrorPlan *plan, UsCassandra *link,
+					 const char *local_dc, UsMirrorTrouble *trouble)
+{
+	Look		look = {
+		.mirror = mirror,
+		.plan = plan,
+		.link = link,
+		.local_dc = local_dc,
+		.trouble = trouble
+	};
+
+	memset(trouble, 0, sizeof(*trouble));
+	while (!look_once(&look) && trouble->kind == NULL)
+		wait_a_turn(&look, AGREEMENT_PAUSE_MS);
+	if (look.reported != NULL)
+		us_slot_report_recovered();
+}

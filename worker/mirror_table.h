@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ * worker/mirror_table.h
+ *    the table in Cassandra: made, looked at, and compared with the plan
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_MIRROR_TABLE_H
+#define US_MIRROR_TABLE_H
+
+#include "worker/cassandra.h"
+#include "worker/mirror_plan.h"
+
+/* why a mirror cannot go on; palloc'd; kind NULL = it can */
+typedef struct UsMirrorTrouble
+{
+	const char *kind;			/* of the incident */
+	char	   *detail;
+	char	   *what_to_do;
+} UsMirrorTrouble;
+
+/*
+ * us_mirror_table_open -- wait for Cassandra, and see that the rows fit
+ *
+ * Makes keyspace and table when the mirror begins, and columns that are
+ * missing, if the definition says so.  Takes the types of the columns into
+ * plan.  Serves interrupts; ends the process when the supervisor asks for it.
+ * Needs:   no transaction
+ */
+extern void us_mirror_table_open(const UsMirror *mirror, UsMirrorPlan *plan, UsCassandra *link,
+								 const char *local_dc, UsMirrorTrouble *trouble);
+
+#endif							/* US_MIRROR_TABLE_H */

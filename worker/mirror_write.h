@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ * worker/mirror_write.h
+ *    changed rows -> writes in flight to Cassandra, and what is done of them
+ *
+ * Many writes are under way at a time and are answered in any order; each
+ * has a write timestamp of its own, so the order in which they arrive does
+ * not matter.  What counts is the oldest transaction that is not done.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_MIRROR_WRITE_H
+#define US_MIRROR_WRITE_H
+
+#include "extension/shmem.h"
+#include "worker/cassandra.h"
+#include "worker/mirror_plan.h"
+#include "worker/mirror_position.h"
+
+typedef struct UsMirrorWriter UsMirrorWriter;
+
+/* report is called often while a change waits; what is made is in a context below the current one */
+extern UsMirrorWriter *us_mirror_writer_create(const UsMirror *mirror, const UsMirrorPlan *plan,
+											   UsCassandra *link, UsCqlConsistency consistency,
+											   void (*report) (void *arg), void *arg);
+
+/*
+ * A transaction: begin, changes, commit.  Each may wait for Cassandra when
+ * too much is under way; then it serves interrupts, and ends the process when
+ * the supervisor asks for it.
+ */
+extern void us_mirror_begin(UsMirrorWriter *writer, TimestampTz commit_at);
+extern void us_mirror_upsert(UsMirrorWriter *writer, const UsMirrorShape *shape,
+							 const LogicalRepTupleData *row, const LogicalRepTupleData *old,
+							 bool update);
+extern void us_mirror_delete(UsMirrorWriter *writer, const UsMirrorShape *shape,
+							 const LogicalRepTupleData *old);
+extern void us_mirror_truncate(UsMirrorWriter *writer);
+extern void us_mirror_commit(UsMirrorWriter *writer, XLogRecPtr end_lsn);
+
+/* rows of the initial copy have one timestamp, which every change is later than */
+extern void us_mirror_begin_copy(UsMirrorWriter *writer);
+
+/*
+ * us_mirror_turn -- take answers, send what may be sent, wait
+ *
+ * In:      timeout_ms   0 = only look
+ */
+extern void us_mirror_turn(UsMirrorWriter *writer, long timeout_ms);
+
+/* until all that was given is done */
+extern void us_mirror_drain(UsMirrorWriter *writer);
+
+/* whether nothing is under way, and no transaction is open */
+extern bool us_mirror_writer_idle(const UsMirrorWriter *writer);
+
+/*
+ * us_mirror_done -- transactions that are done since the last call
+ *
+ * Out:     progress   its parked rows are the caller's, for us_mirror_free_parked
+ * Returns: false when there are none
+ */
+extern bool us_mirror_done(UsMirrorWriter *writer, UsMirrorProgress *progress);
+extern void us_mirror_free_parked(List *parked);
+
+/* for the views: in flight, latency, oldest transaction, host */
+extern void us_mirror_writer_live(const UsMirrorWriter *writer, UsMirrorLive *live);
+
+/* why Cassandra does not take writes now; NULL = it does, or there are none */
+extern const char *us_mirror_writer_error(const UsMirrorWriter *writer);
+
+/* rows written and deleted since the process began */
+extern uint64 us_mirror_writer_rows(const UsMirrorWriter *writer);
+
+/* microseconds since 1970 */
+extern int64 us_mirror_epoch_us(TimestampTz time);
+
+#endif							/* US_MIRROR_WRITE_H */
