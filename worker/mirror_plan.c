@@ -77,6 +77,7 @@ add_columns(UsMirrorPlan *plan, const UsMirror *mirror, TupleDesc desc, const in
 		column->name = pstrdup(NameStr(attribute->attname));
 		column->cql_name = cql_name;
 		column->type = attribute->atttypid;
+		column->cql_type = us_mirror_value_cql_type(attribute->atttypid);
 		column->key = places[attribute->attnum];
 		if (column->key >= 0)
 		{

@@ -16,6 +16,7 @@ typedef struct UsMirrorColumn
 	char	   *name;			/* in the table */
 	char	   *cql_name;		/* in Cassandra */
 	Oid			type;			/* when the plan was made */
+	const char *cql_type;		/* that create_table gives it */
 	int			key;			/* place in the primary key, from 0; -1 = not of it */
 	UsCqlType  *cql;			/* NULL until us_mirror_plan_set_types */
 } UsMirrorColumn;

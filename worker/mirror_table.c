@@ -266,7 +266,7 @@ create_table_text(const UsMirrorPlan *plan)
 	appendStringInfo(&text, "CREATE TABLE IF NOT EXISTS %s (", plan->table);
 	for (int i = 0; i < plan->ncolumns; i++)
 		appendStringInfo(&text, "%s %s, ", us_mirror_cql_name(plan->columns[i].cql_name),
-						 us_mirror_value_cql_type(plan->columns[i].type));
+						 plan->columns[i].cql_type);
 	appendStringInfoString(&text, "PRIMARY KEY (");
 	for (int i = 0; i < plan->nkeys; i++)
 		appendStringInfo(&text, "%s%s", i > 0 ? ", " : "",
@@ -335,7 +335,7 @@ add_missing_columns(Look *look)
 		}
 		if (!change_schema(look, psprintf("ALTER TABLE %s ADD %s %s", look->plan->table,
 										  us_mirror_cql_name(column->cql_name),
-										  us_mirror_value_cql_type(column->type))))
+										  column->cql_type)))
 			return false;
 		any = true;
 	}

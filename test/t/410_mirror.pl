@@ -34,10 +34,10 @@ sub is_equal
 {
 	my ($what, $table, $pg_table) = @_;
 	my $ours = $node->safe_psql('postgres', q{SET TimeZone = 'UTC'; } . q{
-		SELECT concat_ws('|', id, coalesce(name, 'null'), coalesce(born::text, 'null'),
-			coalesce(to_char(seen, 'YYYY-MM-DD HH24:MI:SS.MS') || '+0000', 'null'), coalesce(score::text, 'null'),
-			coalesce('[' || (SELECT string_agg(quote_literal(t), ', ') FROM unnest(tags) t) || ']', 'null'),
-			coalesce(body::text, 'null'), coalesce(long, 'null')) FROM } . ($pg_table || 'users'));
+		SELECT concat_ws('|', id, coalesce(name, '\\N'), coalesce(born::text, '\\N'),
+			coalesce(to_char(seen, 'YYYY-MM-DD HH24:MI:SS.MS') || '+0000', '\\N'), coalesce(score::text, '\\N'),
+			coalesce('[' || (SELECT string_agg(quote_literal(t), ', ') FROM unnest(tags) t) || ']', '\\N'),
+			coalesce(body::text, '\\N'), coalesce(long, '\\N')) FROM } . ($pg_table || 'users'));
 	my ($theirs, $errors) = $cassandra->cql("SELECT $columns FROM copies." . ($table || 'users'));
 	my $sorted = join "\n", sort split /\n/, $theirs =~ s/\t/|/gr;
 	my $ok = $sorted eq join "\n", sort split /\n/, $ours;
