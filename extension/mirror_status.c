@@ -152,7 +152,7 @@ put_mirror(ReturnSetInfo *rsinfo, const UsMirror *mirror, const UsSlot *worker)
 	nulls[12] = !running || worker->mirror.write_p99_us == 0;
 	values[12] = Float8GetDatum(running ? worker->mirror.write_p99_us / 1e6 : 0);
 	values[13] = text_or_null(worker != NULL ? worker->last_error : NULL, &nulls[13]);
-	values[14] = time_or_null(worker != NULL ? worker->last_error_at : 0, &nulls[14]);
+	values[14] = time_or_null(nulls[13] ? 0 : worker->last_error_at, &nulls[14]);
 	values[15] = time_or_null(worker != NULL ? worker->failing_since : 0, &nulls[15]);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }

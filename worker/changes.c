@@ -208,8 +208,12 @@ us_changes_read(UsChanges *changes, int max_records)
 	while (max_records-- > 0 && reader->EndRecPtr < end)
 	{
 		char	   *error;
-		XLogRecord *record = XLogReadRecord(reader, &error);
+		XLogRecord *record;
 
+		/* large records are the reader's own for longer than a round */
+		MemoryContextSwitchTo(changes->decoding->context);
+		record = XLogReadRecord(reader, &error);
+		MemoryContextSwitchTo(changes->round);
 		if (error != NULL)
 			ereport(ERROR,
 					(errcode_for_file_access(),

@@ -482,6 +482,8 @@ begin(MirrorWorker *worker)
 	us_mirror_publication_name(worker->mirror->id, publication);
 	worker->changes = us_changes_open(worker->slot_name, publication, worker->mirror->lsn,
 									  &handler);
+	/* what it told while it began is no error */
+	us_slot_report_error(US_STATE_STARTING, "");
 	us_slot_report_recovered();
 }
 
