@@ -212,7 +212,8 @@ check_definition(UsMirror *mirror)
 Datum
 us_create_mirror(PG_FUNCTION_ARGS)
 {
-	bool		if_not_exists = !PG_ARGISNULL(ARG_IF_NOT_EXISTS) && PG_GETARG_BOOL(ARG_IF_NOT_EXISTS);
+	bool		if_not_exists = !PG_ARGISNULL(ARG_IF_NOT_EXISTS) &&
+		PG_GETARG_BOOL(ARG_IF_NOT_EXISTS);
 	UsMirror	mirror;
 	int64		id;
 
@@ -402,14 +403,14 @@ bool
 us_mirror_adopt(const char *name)
 {
 	UsMirror   *mirror = us_mirror_lock(name, false);
+	List	   *names;
 	Oid			owner;
 
 	if (us_mirror_at_home(mirror))
 		return false;
 	owner = get_role_oid(mirror->owner, true);
-	mirror->target_oid =
-		RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(mirror->target))),
-						 NoLock, true);
+	names = textToQualifiedNameList(cstring_to_text(mirror->target));
+	mirror->target_oid = RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true);
 	if (!OidIsValid(owner) || !OidIsValid(mirror->target_oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

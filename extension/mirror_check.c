@@ -110,9 +110,12 @@ us_mirror_replication(Jsonb *options)
 			put_literal(&text, value.val.string.val, value.val.string.len);
 		}
 		else if (token == WJB_VALUE && value.type == jbvNumeric)
+		{
+			Datum		number = NumericGetDatum(value.val.numeric);
+
 			appendStringInfo(&text, ": %s",
-							 DatumGetCString(DirectFunctionCall1(numeric_out,
-																 NumericGetDatum(value.val.numeric))));
+							 DatumGetCString(DirectFunctionCall1(numeric_out, number)));
+		}
 		else if (token == WJB_VALUE)
 			refuse_replication();
 	}

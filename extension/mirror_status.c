@@ -112,8 +112,9 @@ static void
 put_lag(Datum *values, bool *nulls, const UsSlot *worker, UsState state, const Kept *kept)
 {
 	XLogRecPtr	now = RecoveryInProgress() ? InvalidXLogRecPtr : GetFlushRecPtr(NULL);
-	XLogRecPtr	done = worker != NULL && worker->pid != 0 ? worker->mirror.done_lsn : kept->confirmed_lsn;
-	TimestampTz oldest = worker != NULL && worker->pid != 0 ? worker->mirror.oldest_at : 0;
+	bool		running = worker != NULL && worker->pid != 0;
+	XLogRecPtr	done = running ? worker->mirror.done_lsn : kept->confirmed_lsn;
+	TimestampTz oldest = running ? worker->mirror.oldest_at : 0;
 
 	values[7] = Int64GetDatum(state == US_STATE_CAUGHT_UP ? 0 : distance(done, now));
 	nulls[7] = done == InvalidXLogRecPtr || now == InvalidXLogRecPtr;

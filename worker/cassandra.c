@@ -215,7 +215,10 @@ static void
 start_host(UsCassandra *link)
 {
 	const UsCqlHost *host = &link->hosts.hosts[link->host];
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+	struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
+	};
 	struct addrinfo *address;
 	char		port[8];
 

@@ -120,7 +120,8 @@ us_mirror_copy(const UsMirror *mirror, const UsMirrorPlan *plan, const UsMirrorS
 	/* a policy would leave rows out in silence: an error says so instead */
 	SetConfigOption("row_security", "off", PGC_SUSET, PGC_S_SESSION);
 	SPI_connect();
-	portal = SPI_cursor_open_with_args(NULL, query_text(mirror, plan), 0, NULL, NULL, NULL, true, 0);
+	portal = SPI_cursor_open_with_args(NULL, query_text(mirror, plan), 0, NULL, NULL, NULL,
+									   true, 0);
 	do
 	{
 		SPI_cursor_fetch(portal, true, FETCH_ROWS);

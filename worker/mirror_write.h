@@ -17,7 +17,7 @@
 
 typedef struct UsMirrorWriter UsMirrorWriter;
 
-/* report is called often while a change waits; what is made is in a context below the current one */
+/* report is called often while a change waits; what is made is below the current context */
 extern UsMirrorWriter *us_mirror_writer_create(const UsMirror *mirror, const UsMirrorPlan *plan,
 											   UsCassandra *link, UsCqlConsistency consistency,
 											   void (*report) (void *arg), void *arg);

@@ -40,7 +40,7 @@
 #define HISTORY_INTERVAL_MS		60000	/* a row of stream_history a minute */
 #define RETENTION_INTERVAL_MS	60000	/* looks for rows that are too old */
 #define RETENTION_PAUSE_MS		100		/* ... and again so soon while there are more */
-#define SLOT_INTERVAL_MS		500		/* looks so soon again at a slot that is to go and is busy */
+#define SLOT_INTERVAL_MS		500		/* looks again at a slot that is to go and is busy */
 #define IDLE_INTERVAL_MS		600000	/* a database without the extension is looked at again */
 
 /* one worker that should run */
