@@ -2,7 +2,7 @@
 -- what is said when they do not.  A secret is never said.
 
 BEGIN;
-SELECT plan(48);
+SELECT plan(46);
 
 CREATE ROLE us_plain;
 GRANT CREATE ON SCHEMA public TO us_plain;
@@ -264,21 +264,7 @@ FROM attempt('us_plain', 'CREATE FOREIGN TABLE t (a int) SERVER shared');
 SELECT is(state, 'HV00D', 'options of a wrapper are refused')
 FROM attempt(session_user::text, $$ALTER FOREIGN DATA WRAPPER userstream_kafka OPTIONS (ADD "bootstrap.servers" 'a:1')$$);
 
--- The other kinds; 60_feeds.sql has those of HTTP
-SELECT is_empty(
-	$$SELECT wrapper, role_name, a.* FROM unnest(ARRAY['userstream_cassandra']) AS wrapper,
-		unnest(ARRAY['us_plain', session_user::text]) AS role_name,
-		unnest(ARRAY['url', 'ca_file', 'hosts', 'consistency', 'protocol', 'tls', 'local_dc', 'anything']) AS name,
-		LATERAL attempt(role_name, format('CREATE SERVER s FOREIGN DATA WRAPPER %I OPTIONS (%I ''s3cr3t'')', wrapper, name)) AS a
-	  WHERE (state, message) IS DISTINCT FROM ('0A000', format('option "%s" is not supported yet', name))
-		OR hint NOT LIKE '%userstream_kafka%'$$,
-	'servers of Cassandra take no option yet');
-CREATE SERVER c FOREIGN DATA WRAPPER userstream_cassandra;
-SELECT is_empty(
-	$$SELECT server, a.* FROM (VALUES ('c', 'username'), ('c', 'password')) AS v (server, name),
-		LATERAL attempt(session_user::text, format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (%I ''s3cr3t'')', server, name)) AS a
-	  WHERE state <> '0A000' OR concat(message, detail, hint) LIKE '%s3cr3t%'$$,
-	'nor do their mappings');
+-- 60_feeds.sql has the options of HTTP, 70_mirrors.sql those of Cassandra
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -107,6 +107,7 @@ SELECT set_eq(
 	ARRAY['stream', 'stream_position', 'dead_letter', 'incident', 'stream_history', 'message',
 		  'stream_status', 'partition_status', 'ledger', '_partition',
 		  'feed', 'feed_run', 'feed_status', 'feed_id_seq', 'feed_run_id_seq', 'feed_run_run_id_seq',
+		  'mirror', 'mirror_position', 'mirror_status', 'mirror_id_seq',
 		  'stream_id_seq', 'dead_letter_id_seq', 'incident_id_seq'],
 	'the schema holds the documented relations');
 SELECT set_eq(
@@ -114,6 +115,7 @@ SELECT set_eq(
 	   WHERE n.nspname = 'userstream' $$,
 	ARRAY['create_stream', 'alter_stream', 'seek_stream', 'adopt', 'drop_stream', 'pause_stream', 'resume_stream', 'retry_dead_letters', 'wait_for', 'try_message', 'topics', 'peek', '_owns', '_sees',
 		  'create_feed', 'alter_feed', 'drop_feed', 'run_feed', '_feed_live',
+		  'create_mirror', 'alter_mirror', 'drop_mirror', 'pause_mirror', 'resume_mirror', 'resync_mirror', '_mirror_live',
 		  '_stream_live', '_partition_live', 'kafka_validator', 'http_validator', 'cassandra_validator'],
 	'the schema holds the documented functions');
 SELECT set_eq(
@@ -167,7 +169,8 @@ SELECT set_eq(
 	$$ SELECT unnest(extconfig)::regclass::text FROM pg_extension WHERE extname = 'userstream' $$,
 	ARRAY['userstream.stream', 'userstream.stream_id_seq', 'userstream.stream_position',
 		  'userstream.dead_letter', 'userstream.dead_letter_id_seq',
-		  'userstream.feed', 'userstream.feed_id_seq'],
+		  'userstream.feed', 'userstream.feed_id_seq',
+		  'userstream.mirror', 'userstream.mirror_id_seq', 'userstream.mirror_position'],
 	'definitions, positions, dead letters and their sequences are dumped');
 SELECT is_empty(
 	$$ SELECT condition FROM pg_extension, unnest(extcondition) AS condition
@@ -210,7 +213,7 @@ SELECT set_eq(
 			aclexplode(c.relacl) a
 	   WHERE n.nspname = 'userstream' AND a.grantee = 0 $$,
 	$$ SELECT r::name, 'SELECT' FROM unnest(ARRAY['dead_letter', 'incident', 'stream_history',
-		'stream_status', 'partition_status', 'ledger', 'feed_run', 'feed_status']) AS r $$,
+		'stream_status', 'partition_status', 'ledger', 'feed_run', 'feed_status', 'mirror_status']) AS r $$,
 	'everybody may read the views and what row security filters, and nothing else');
 SELECT is_empty(
 	$$ SELECT c.oid::regclass FROM pg_class c

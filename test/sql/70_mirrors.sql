@@ -54,7 +54,6 @@ SELECT is(refusal($$CREATE USER MAPPING FOR us_mirrorer SERVER cassandra OPTIONS
 -- ---------------------------------------------------------------------------
 -- create_mirror
 -- ---------------------------------------------------------------------------
-SET userstream.log_level = 'error';
 CREATE TABLE t (id int PRIMARY KEY, v text);
 CREATE TABLE nokey (id int);
 CREATE TABLE nothing (id int PRIMARY KEY);
