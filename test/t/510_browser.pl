@@ -3,8 +3,8 @@
 #    the dashboard in a real browser: the charts are there, the script runs, nothing is refused
 #
 # Needs Debian's chromium with chromium-sandbox, which make deps does not
-# bring (it is larger than all the rest).  The pictures stay in the test's
-# folder, browser_*/: look at them.
+# bring (it is larger than all the rest).  With USERSTREAM_PICTURES=1 it also
+# takes pictures, which stay in the test's folder, browser_*/: look at them.
 #
 use strict;
 use warnings;
@@ -70,6 +70,7 @@ foreach my $path (sort keys %pages)
 	like($dom, $pages{$path}, "$path is there");
 	like($dom, qr{href="http://localhost:\d+[^"]*format=json}, 'the script ran');
 	is($console, '', 'and nothing was complained of');
+	next unless $ENV{USERSTREAM_PICTURES};
 	foreach my $look ([ 'desktop', 1200, 900 ], [ 'phone', 500, 900 ], [ 'dark', 1200, 900, '--blink-settings=preferredColorScheme=0' ])
 	{
 		my ($kind, $width, $height, @more) = @$look;
