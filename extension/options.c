@@ -112,6 +112,27 @@ us_nearest_word(const char *wrong, const char *const *words)
 	return nearest;
 }
 
+bool
+us_is_word(const char *word, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (strcmp(word, *words) == 0)
+			return true;
+	return false;
+}
+
+void
+us_refuse_server_option(const char *name, const char *value, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 value == NULL ? errmsg("invalid value for option \"%s\"", name) :
+			 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
+			 detail == NULL ? 0 : errdetail("%s", detail),
+			 errhint("%s", hint),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
 static void
 refuse(OptionError *error, int sqlerrcode, const char *message, const char *detail,
 	   const char *hint)

@@ -291,8 +291,10 @@ check_kafka_mapping(const UsOptionList *options)
 		report_verdict(&verdict, options->items[verdict.bad].name, true);
 }
 
-Datum
-us_kafka_validator(PG_FUNCTION_ARGS)
+/* what else can have options is refused or has none to check */
+static Datum
+validate(FunctionCallInfo fcinfo, void (*check_server) (const UsOptionList *),
+		 void (*check_mapping) (const UsOptionList *))
 {
 	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
 	Oid			catalog = PG_GETARG_OID(1);
@@ -301,42 +303,28 @@ us_kafka_validator(PG_FUNCTION_ARGS)
 	check_catalog(options, catalog);
 	copy = copy_options(options, NIL);
 	if (catalog == ForeignServerRelationId)
-		check_kafka_server(&copy);
+		check_server(&copy);
 	else if (catalog == UserMappingRelationId)
-		check_kafka_mapping(&copy);
+		check_mapping(&copy);
 	PG_RETURN_VOID();
+}
+
+Datum
+us_kafka_validator(PG_FUNCTION_ARGS)
+{
+	return validate(fcinfo, check_kafka_server, check_kafka_mapping);
 }
 
 Datum
 us_http_validator(PG_FUNCTION_ARGS)
 {
-	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
-	Oid			catalog = PG_GETARG_OID(1);
-	UsOptionList copy;
-
-	check_catalog(options, catalog);
-	copy = copy_options(options, NIL);
-	if (catalog == ForeignServerRelationId)
-		us_server_http_check(&copy);
-	else if (catalog == UserMappingRelationId)
-		us_mapping_http_check(&copy);
-	PG_RETURN_VOID();
+	return validate(fcinfo, us_server_http_check, us_mapping_http_check);
 }
 
 Datum
 us_cassandra_validator(PG_FUNCTION_ARGS)
 {
-	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
-	Oid			catalog = PG_GETARG_OID(1);
-	UsOptionList copy;
-
-	check_catalog(options, catalog);
-	copy = copy_options(options, NIL);
-	if (catalog == ForeignServerRelationId)
-		us_server_cassandra_check(&copy);
-	else if (catalog == UserMappingRelationId)
-		us_mapping_cassandra_check(&copy);
-	PG_RETURN_VOID();
+	return validate(fcinfo, us_server_cassandra_check, us_mapping_cassandra_check);
 }
 
 /*

@@ -21,36 +21,12 @@ static const char *const server_words[] = {
 };
 static const char *const mapping_words[] = {"username", "password", NULL};
 
-pg_noreturn static void refuse_value(const char *name, const char *value, const char *detail,
-									 const char *hint);
-
-static void
-refuse_value(const char *name, const char *value, const char *detail, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			 value == NULL ? errmsg("invalid value for option \"%s\"", name) :
-			 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
-			 detail == NULL ? 0 : errdetail("%s", detail),
-			 errhint("%s", hint),
-			 errhidestmt(true), errhidecontext(true)));
-}
-
-static bool
-is_listed(const char *word, const char *const *words)
-{
-	for (; *words != NULL; words++)
-		if (strcmp(word, *words) == 0)
-			return true;
-	return false;
-}
-
 static void
 refuse_name(const char *name, bool mapping)
 {
 	const char *nearest;
 
-	if (!mapping && is_listed(name, mapping_words))
+	if (!mapping && us_is_word(name, mapping_words))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"%s\" is not allowed on a server", name),
@@ -58,7 +34,7 @@ refuse_name(const char *name, bool mapping)
 				 errhint("Put it into a user mapping: CREATE USER MAPPING FOR ... SERVER ... OPTIONS (%s '...').",
 						 quote_identifier(name)),
 				 errhidestmt(true), errhidecontext(true)));
-	if (mapping && is_listed(name, server_words))
+	if (mapping && us_is_word(name, server_words))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"%s\" is not allowed in a user mapping", name),
@@ -83,7 +59,7 @@ check_hosts(const UsOption *option)
 	const char *error;
 
 	if (us_cql_hosts_parse(&hosts, option->value, NULL, 1, &error) != US_CQL_OK)
-		refuse_value(option->name, option->value, psprintf("%s.", error),
+		us_refuse_server_option(option->name, option->value, psprintf("%s.", error),
 					 "Write it as 'host:9042, host2:9042'; an IPv6 address with a port needs brackets.");
 	us_cql_hosts_free(&hosts);
 }
@@ -97,7 +73,7 @@ check_consistency(const UsOption *option)
 	if (us_cql_consistency_parse(option->value, &consistency) &&
 		consistency != US_CQL_SERIAL && consistency != US_CQL_LOCAL_SERIAL)
 		return;
-	refuse_value(option->name, option->value, NULL,
+	us_refuse_server_option(option->name, option->value, NULL,
 				 "Give LOCAL_QUORUM, QUORUM, EACH_QUORUM, ALL, ONE, TWO, THREE, LOCAL_ONE or ANY.");
 }
 
@@ -120,18 +96,18 @@ take_server_option(const UsOption *option, UsCassandraServer *server)
 	{
 		if (strcmp(option->value, "auto") != 0 && strcmp(option->value, "4") != 0 &&
 			strcmp(option->value, "5") != 0)
-			refuse_value(name, option->value, NULL, "Give auto, 4 or 5.");
+			us_refuse_server_option(name, option->value, NULL, "Give auto, 4 or 5.");
 		server->protocol = atoi(option->value);
 	}
 	else if (strcmp(name, "tls") == 0)
 	{
 		if (!parse_bool(option->value, &server->tls))
-			refuse_value(name, option->value, NULL, "Give true or false.");
+			us_refuse_server_option(name, option->value, NULL, "Give true or false.");
 	}
 	else if (strcmp(name, "ca_file") == 0)
 	{
 		if (!is_absolute_path(option->value))
-			refuse_value(name, option->value, "It is not an absolute path.",
+			us_refuse_server_option(name, option->value, "It is not an absolute path.",
 						 "Name a file of certificates in PEM form, as the server's processes see it.");
 		server->ca_file = option->value;
 	}
@@ -160,7 +136,7 @@ us_server_cassandra_check(const UsOptionList *options)
 				 errhint("Ask a superuser to create or alter the server."),
 				 errhidestmt(true), errhidecontext(true)));
 	if (server.ca_file != NULL && !server.tls)
-		refuse_value("ca_file", server.ca_file, "It says whom to trust, but nothing is encrypted.",
+		us_refuse_server_option("ca_file", server.ca_file, "It says whom to trust, but nothing is encrypted.",
 					 "Set the option tls to true too.");
 	if (server.hosts == NULL)
 		ereport(ERROR,
@@ -173,11 +149,11 @@ us_server_cassandra_check(const UsOptionList *options)
 static void
 take_mapping_option(const UsOption *option, UsCassandraServer *server)
 {
-	if (!is_listed(option->name, mapping_words))
+	if (!us_is_word(option->name, mapping_words))
 		refuse_name(option->name, true);
 	/* PLAIN sends both, and ends each with a zero */
 	if (option->value[0] == '\0')
-		refuse_value(option->name, NULL, "It is empty.", "Leave it out, or give it a value.");
+		us_refuse_server_option(option->name, NULL, "It is empty.", "Leave it out, or give it a value.");
 	if (strcmp(option->name, "username") == 0)
 		server->username = option->value;
 	else
@@ -199,7 +175,7 @@ us_server_cassandra_read(const UsOptionList *options, UsCassandraServer *server)
 	memset(server, 0, sizeof(*server));
 	for (int i = 0; i < options->count; i++)
 	{
-		if (is_listed(options->items[i].name, mapping_words))
+		if (us_is_word(options->items[i].name, mapping_words))
 			take_mapping_option(&options->items[i], server);
 		else
 			take_server_option(&options->items[i], server);

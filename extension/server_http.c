@@ -29,31 +29,6 @@ static const char *const server_words[] = {
 };
 static const char *const mapping_words[] = {"header", "query", NULL};
 
-pg_noreturn static void refuse_value(const char *name, const char *value, const char *detail,
-									 const char *hint);
-
-/* value NULL: it may be a secret */
-static void
-refuse_value(const char *name, const char *value, const char *detail, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			 value == NULL ? errmsg("invalid value for option \"%s\"", name) :
-			 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
-			 detail == NULL ? 0 : errdetail("%s", detail),
-			 errhint("%s", hint),
-			 errhidestmt(true), errhidecontext(true)));
-}
-
-static bool
-is_listed(const char *word, const char *const *words)
-{
-	for (; *words != NULL; words++)
-		if (strcmp(word, *words) == 0)
-			return true;
-	return false;
-}
-
 /* "header", "header_2" ...: the base word with a number behind it, or without */
 static bool
 is_numbered(const char *name, const char *base)
@@ -87,7 +62,7 @@ refuse_name(const char *name, bool mapping)
 				 errhint("Put it into a user mapping: CREATE USER MAPPING FOR ... SERVER ... OPTIONS (%s '...').",
 						 quote_identifier(name)),
 				 errhidestmt(true), errhidecontext(true)));
-	if (mapping && is_listed(name, server_words))
+	if (mapping && us_is_word(name, server_words))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"%s\" is not allowed in a user mapping", name),
@@ -112,7 +87,7 @@ check_url(const char *name, const char *value, bool proxy)
 
 	/* it may hold a password, so the value is not shown */
 	if (problem != NULL)
-		refuse_value(name, NULL, problem,
+		us_refuse_server_option(name, NULL, problem,
 					 proxy ? "Write it as http://host:port." :
 					 "Write it as https://host/path; credentials belong into a user mapping, as header or query.");
 }
@@ -124,10 +99,10 @@ number_value(const UsOption *option, int flags, int min, int max)
 	int			result;
 
 	if (!parse_int(option->value, &result, flags, &hint))
-		refuse_value(option->name, option->value, NULL,
+		us_refuse_server_option(option->name, option->value, NULL,
 					 hint != NULL ? _(hint) : "Give a whole number.");
 	if (result < min || result > max)
-		refuse_value(option->name, option->value,
+		us_refuse_server_option(option->name, option->value,
 					 psprintf("The value is outside the range %d .. %d.", min, max),
 					 "Give a number within the range.");
 	return result;
@@ -139,7 +114,7 @@ bool_value(const UsOption *option)
 	bool		result;
 
 	if (!parse_bool(option->value, &result))
-		refuse_value(option->name, option->value, NULL, "Give true or false.");
+		us_refuse_server_option(option->name, option->value, NULL, "Give true or false.");
 	return result;
 }
 
@@ -150,7 +125,7 @@ method_value(const UsOption *option)
 		return "GET";
 	if (pg_strcasecmp(option->value, "POST") == 0)
 		return "POST";
-	refuse_value(option->name, option->value, NULL, "The method can be GET or POST.");
+	us_refuse_server_option(option->name, option->value, NULL, "The method can be GET or POST.");
 }
 
 /* "Name: value"; those that say how the request itself is sent are libcurl's */
@@ -166,15 +141,15 @@ check_header(const UsOption *option)
 
 	if (value[length] == '\0' || length == 0 ||
 		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != length)
-		refuse_value(option->name, NULL, NULL, "Write a header as 'Name: value'.");
+		us_refuse_server_option(option->name, NULL, NULL, "Write a header as 'Name: value'.");
 	for (const char *c = value; *c != '\0'; c++)
 		if ((unsigned char) *c < ' ' || *c == 0x7f)
-			refuse_value(option->name, NULL, "The value holds a control character.",
+			us_refuse_server_option(option->name, NULL, "The value holds a control character.",
 						 "Write one header into each option: header, header_2 and so on.");
 	if (value[length + 1 + strspn(value + length + 1, " ")] == '\0')
-		refuse_value(option->name, NULL, "The header has no value.", "Write a header as 'Name: value'.");
-	if (is_listed(name, own))
-		refuse_value(option->name, NULL, "This header is set by the client itself.",
+		us_refuse_server_option(option->name, NULL, "The header has no value.", "Write a header as 'Name: value'.");
+	if (us_is_word(name, own))
+		us_refuse_server_option(option->name, NULL, "This header is set by the client itself.",
 					 "Leave it out.");
 	pfree(name);
 }
@@ -187,7 +162,7 @@ check_query(const UsOption *option)
 	/* what is behind the first "=" is encoded when it is sent */
 	if (equals == NULL || equals == option->value || equals[1] == '\0' ||
 		strcspn(option->value, "&#") < (size_t) (equals - option->value))
-		refuse_value(option->name, NULL, NULL,
+		us_refuse_server_option(option->name, NULL, NULL,
 					 "Write a parameter as 'name=value', the value as it is: it is encoded when it is sent.");
 }
 
@@ -218,7 +193,7 @@ take_server_option(const UsOption *option, UsHttpServer *server)
 	else if (strcmp(name, "ca_file") == 0)
 	{
 		if (!is_absolute_path(option->value))
-			refuse_value(name, option->value, "It is not an absolute path.",
+			us_refuse_server_option(name, option->value, "It is not an absolute path.",
 						 "Name a file of certificates in PEM form, as the server's processes see it.");
 		server->ca_file = option->value;
 	}

@@ -59,23 +59,14 @@ static const Words mode_words = {"mode", modes_now, no_words,
 static const Words on_error_words = {"on_error", on_errors_now, no_words,
 "A message that cannot be taken can become a dead_letter, or stop its partition."};
 
-static bool
-is_listed(const char *word, const char *const *words)
-{
-	for (; *words != NULL; words++)
-		if (strcmp(word, *words) == 0)
-			return true;
-	return false;
-}
-
 static void
 check_word(const char *word, const Words *words)
 {
 	const char *nearest;
 
-	if (is_listed(word, words->now))
+	if (us_is_word(word, words->now))
 		return;
-	if (is_listed(word, words->later))
+	if (us_is_word(word, words->later))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("%s \"%s\" is not supported yet", words->argument, word),
@@ -99,7 +90,7 @@ us_stream_word_is_known(const char *argument, const char *word)
 
 	for (size_t i = 0; i < lengthof(all); i++)
 		if (strcmp(all[i]->argument, argument) == 0)
-			return is_listed(word, all[i]->now);
+			return us_is_word(word, all[i]->now);
 	return false;
 }
 
