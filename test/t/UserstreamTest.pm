@@ -103,8 +103,9 @@ sub create_server
 
 # Ask until the answer is the expected one ("t" unless given), less and less
 # often, since each time takes a psql and a backend.  A server that is being
-# restarted is an answer like any other wrong one.  Returns whether it came in
-# time; the last answer is shown when it did not.
+# restarted is an answer like any other wrong one; psql may then have ended
+# before it was given the query, which IPC::Run dies of.  Returns whether it
+# came in time; the last answer is shown when it did not.
 sub wait_until
 {
 	my ($node, $db, $query, $expected, $seconds) = @_;
@@ -115,7 +116,9 @@ sub wait_until
 	$expected = 't' unless defined $expected;
 	while (1)
 	{
-		($code, $out, $err) = $node->psql($db, $query, on_error_die => 0, on_error_stop => 0);
+		undef $code;
+		eval { ($code, $out, $err) = $node->psql($db, $query, on_error_die => 0, on_error_stop => 0); 1 }
+		  or ($out, $err) = ('', $@);
 		return 1 if defined $code && $code == 0 && $out eq $expected;
 		last if time >= $end;
 		sleep($pause);
