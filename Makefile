@@ -200,6 +200,7 @@ DEMO_PG_PORT ?= 15432
 DEMO_KAFKA_PORT ?= 19092
 DEMO_HTTP_PORT ?= 5000
 API_URL ?=
+CASSANDRA ?= 1
 TEST_KAFKA_PORT ?= 20092
 TEST_PARTS ?= lint unit sql tap
 TESTS ?=
@@ -210,14 +211,14 @@ TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: help dashboard deps deps-cassandra test soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-demo run-bench run-tree
+.PHONY: help dashboard deps test soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
 	@echo "make install      install into that PostgreSQL"
 	@echo "make dashboard    build the dashboard into DASHBOARD=$(DASHBOARD) (dashboard/README.md)"
 	@echo "make deps         install the packages that are missing (apt, by sudo when not root), fetch Kafka"
-	@echo "make deps-cassandra  fetch Cassandra too: the tests that need it run once it is there"
+	@echo "                  and Cassandra; CASSANDRA=0 leaves that out, here and below"
 	@echo "make demo         private PostgreSQL, Kafka and sample API; users go the whole road each minute,"
 	@echo "                  until demo-stop.  API_URL='https://randomuser.me/api/?results=100' calls that one"
 	@echo "                  DEMO_PG_PORT=$(DEMO_PG_PORT) DEMO_KAFKA_PORT=$(DEMO_KAFKA_PORT) (and the next one)"
@@ -242,10 +243,7 @@ dashboard:
 
 deps:
 	@test/servers/deps packages
-	@exec test/servers/user $(STATE) test/servers/deps kafka $(STATE)
-
-deps-cassandra: deps
-	@exec test/servers/user $(STATE) test/servers/deps cassandra $(STATE)
+	@exec test/servers/user $(STATE) test/servers/deps jars $(STATE) kafka $(if $(filter 0,$(CASSANDRA)),,cassandra)
 
 # the second compiler; the first one's warnings are errors of the build
 lint:

@@ -8,7 +8,7 @@
 #    USERSTREAM_STATE       the state folder
 #    USERSTREAM_WORK        STATE/NAME, for whatever the program makes
 #    USERSTREAM_KAFKA_LIBS  the jars of Kafka
-#    USERSTREAM_CASSANDRA_LIBS  the jars of Cassandra, if they were fetched
+#    USERSTREAM_CASSANDRA_LIBS  the jars of Cassandra
 #    PG_CONFIG              the system's, which knows where headers are
 #    LANG                   C.UTF-8
 #    PGCTLTIMEOUT           for a busy machine

@@ -1,12 +1,14 @@
 #
 # test/t/CassandraTest.pm
-#    a real Cassandra node of a test's own, and a reader of its tables
+#    a real Cassandra node, and a reader of its tables
 #
-# Its jars come by "make deps-cassandra"; the runner leaves out the tests that
-# need them while they are not there.  Whatever is started ends with the test.
+# The runner's node is started by the first test that asks for it, and is there
+# for all of them; a test's own ends with the test.
 #
-#    my $cassandra = CassandraTest->new('x');
-#    my ($rows, $errors, $code) = $cassandra->cql('SELECT k FROM ks.t');
+#    my $cassandra = shared_cassandra();         # never stop it
+#    my $keyspace = $cassandra->keyspace('x');   # a name that no other test has
+#    my $own = CassandraTest->new('x');          # one of the test's own, to break
+#    my ($rows, $errors, $code) = $cassandra->cql("SELECT k FROM $keyspace.t");
 #
 package CassandraTest;
 
@@ -14,16 +16,43 @@ use strict;
 use warnings;
 
 use Carp;
+use Exporter 'import';
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
+our @EXPORT = qw(shared_cassandra);
+
 my @own;
+my $shared;
+my $keyspaces = 0;
 
 # END blocks, which stop what runs, do not run on a signal's default action
 $SIG{INT} = sub { exit 130 };
 $SIG{TERM} = sub { exit 143 };
 $SIG{HUP} = sub { exit 129 };
+
+# The node that test/run keeps for all tests; without it (prove by hand) one of
+# our own.
+sub shared_cassandra
+{
+	return $shared if $shared;
+
+	my $dir = $ENV{USERSTREAM_CASSANDRA};
+
+	if (!defined $dir)
+	{
+		$shared = CassandraTest->new('shared');
+	}
+	else
+	{
+		system("$ENV{USERSTREAM_SRC}/test/servers/cassandra", 'share', $dir, two_free_ports()) == 0
+		  or croak 'no shared Cassandra';
+		chomp(my $port = slurp_file("$dir/port"));
+		$shared = bless { port => $port }, __PACKAGE__;
+	}
+	return $shared;
+}
 
 # A started node.
 #    yaml => "..."   more lines of its configuration
@@ -54,6 +83,13 @@ sub two_free_ports
 
 sub address { return "127.0.0.1:$_[0]->{port}"; }
 
+# the name of a keyspace for this test, which is not made
+sub keyspace
+{
+	my ($self, $base) = @_;
+	return sprintf '%s_%d_%d', $base, $$, ++$keyspaces;
+}
+
 # lines of the configuration, from the next start on
 sub configure
 {
@@ -67,6 +103,7 @@ sub control
 {
 	my ($self, $verb, @args) = @_;
 
+	croak 'this node belongs to all tests' unless $self->{dir};
 	system("$ENV{USERSTREAM_SRC}/test/servers/cassandra", $verb, $self->{dir}, @args) == 0
 	  or croak "cassandra $verb failed";
 	return;
