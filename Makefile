@@ -199,6 +199,7 @@ STATE ?= $(shell test/servers/user --state)
 DEMO_PG_PORT ?= 15432
 DEMO_KAFKA_PORT ?= 19092
 DEMO_HTTP_PORT ?= 5000
+DEMO_CASSANDRA_PORT ?= 19042
 API_URL ?=
 CASSANDRA ?= 1
 TEST_KAFKA_PORT ?= 20092
@@ -219,10 +220,10 @@ help:
 	@echo "make dashboard    build the dashboard into DASHBOARD=$(DASHBOARD) (dashboard/README.md)"
 	@echo "make deps         install the packages that are missing (apt, by sudo when not root), fetch Kafka"
 	@echo "                  and Cassandra; CASSANDRA=0 leaves that out, here and below"
-	@echo "make demo         private PostgreSQL, Kafka and sample API; users go the whole road each minute,"
+	@echo "make demo         private PostgreSQL, Kafka, Cassandra, sample API; users go the whole road each minute,"
 	@echo "                  until demo-stop.  API_URL='https://randomuser.me/api/?results=100' calls that one"
 	@echo "                  DEMO_PG_PORT=$(DEMO_PG_PORT) DEMO_KAFKA_PORT=$(DEMO_KAFKA_PORT) (and the next one)"
-	@echo "                  DEMO_HTTP_PORT=$(DEMO_HTTP_PORT) has the dashboard"
+	@echo "                  DEMO_CASSANDRA_PORT=$(DEMO_CASSANDRA_PORT) (and the next one) DEMO_HTTP_PORT=$(DEMO_HTTP_PORT): the dashboard"
 	@echo "make demo-stop    end what demo started"
 	@echo "make test         all tests, or some: TEST_PARTS='$(TEST_PARTS)' TESTS='test/t/x.pl ...'"
 	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried,"
@@ -304,7 +305,8 @@ run-dashboard:
 	@$(MAKE) -s -j$(JOBS) -C dashboard BUILD=$(STATE)/dashboard
 
 run-demo: run-build run-dashboard
-	@exec test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT) $(DEMO_HTTP_PORT) '$(API_URL)'
+	@exec test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT) $(DEMO_HTTP_PORT) \
+		$(if $(filter 0,$(CASSANDRA)),0,$(DEMO_CASSANDRA_PORT)) '$(API_URL)'
 
 run-bench: run-build
 	@test/servers/tree $(STATE) bench
