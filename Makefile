@@ -141,6 +141,7 @@ CQL_OBJS = \
 	worker/cql/conn.o \
 	worker/cql/conn_startup.o \
 	worker/cql/conn_stream.o \
+	worker/cql/conn_statement.o \
 	worker/cql/window.o \
 	worker/cql/hosts.o
 

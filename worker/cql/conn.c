@@ -157,6 +157,15 @@ us_cql_conn_fail(UsCqlConn *conn, UsCqlFailureKind kind, const char *text, const
 }
 
 void
+us_cql_conn_fail_reading(UsCqlConn *conn, UsCqlStatus status)
+{
+	us_cql_conn_fail(conn, status == US_CQL_NO_MEMORY ? US_CQL_FAILURE_MEMORY :
+					 US_CQL_FAILURE_PROTOCOL,
+					 status == US_CQL_NO_MEMORY ? us_cql_status_text(status) : "malformed answer",
+					 NULL);
+}
+
+void
 us_cql_conn_closed(UsCqlConn *conn, const char *text)
 {
 	us_cql_conn_fail(conn, US_CQL_FAILURE_CLOSED,
@@ -304,7 +313,7 @@ us_cql_conn_next(UsCqlConn *conn, int64_t now_ms, UsCqlEvent *event)
 	{
 		UsCqlFrameResult result;
 
-		if (conn->in_vain != NULL && us_cql_stream_in_vain(conn, event))
+		if (conn->in_vain != NULL && us_cql_statement_in_vain(conn, event))
 			return true;
 		result = us_cql_framer_next(&conn->framer, &envelope);
 		if (result == US_CQL_FRAME_ENVELOPE)

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * worker/cql/conn_internal.h
- *    what the parts of a connection share: conn.c, conn_startup.c, conn_stream.c
+ *    what the parts of a connection share: conn.c and conn_*.c
  *-------------------------------------------------------------------------
  */
 #ifndef US_CQL_CONN_INTERNAL_H
@@ -102,6 +102,19 @@ extern bool us_cql_streams_create(UsCqlConn *conn);
 /* OPTIONS, if a stream id is free */
 extern void us_cql_stream_heartbeat(UsCqlConn *conn, int64_t now_ms);
 
+/* the caller has seen that one is free */
+extern UsCqlStream *us_cql_stream_take(UsCqlConn *conn, UsCqlStreamState state, int64_t now_ms);
+extern void us_cql_stream_release(UsCqlConn *conn, UsCqlStream *stream);
+
+/* the request of a stream, again or for the first time; on an error nothing is written */
+extern UsCqlStatus us_cql_stream_write(UsCqlConn *conn, UsCqlStream *stream);
+
+/* what was written to pending since mark stays, or is taken back */
+extern UsCqlStatus us_cql_stream_end_write(UsCqlConn *conn, size_t mark);
+
+/* an answer that cannot be read ends the connection */
+extern void us_cql_conn_fail_reading(UsCqlConn *conn, UsCqlStatus status);
+
 /* frees what a statement points to, and itself */
 extern void us_cql_statement_free(UsCqlConn *conn, UsCqlStatement *statement);
 
@@ -109,8 +122,29 @@ extern void us_cql_statement_free(UsCqlConn *conn, UsCqlStatement *statement);
 extern bool us_cql_stream_answer(UsCqlConn *conn, const UsCqlEnvelope *envelope, int64_t now_ms,
 								 UsCqlEvent *event);
 
+/* the answer to PREPARE; true = event is to be told */
+extern bool us_cql_statement_answer(UsCqlConn *conn, UsCqlStream *stream,
+									const UsCqlEnvelope *envelope, UsCqlEvent *event);
+
+/*
+ * us_cql_statement_again -- the server does not know the statement of this request (any more)
+ *
+ * True = the request goes on; false = its answer is the error.
+ */
+extern bool us_cql_statement_again(UsCqlConn *conn, UsCqlStream *stream, int64_t now_ms);
+
+/*
+ * us_cql_statement_rows -- rows get the metadata that they came without
+ *
+ * They have that of the statement, unless this has changed since the request
+ * was sent: then nobody knows what they are (*stale).  False = the connection
+ * has failed.
+ */
+extern bool us_cql_statement_rows(UsCqlConn *conn, const UsCqlRequest *request,
+								  const UsCqlEnvelope *envelope, bool *stale);
+
 /* the next request that waited in vain; true = event is to be told */
-extern bool us_cql_stream_in_vain(UsCqlConn *conn, UsCqlEvent *event);
+extern bool us_cql_statement_in_vain(UsCqlConn *conn, UsCqlEvent *event);
 
 /* the oldest, if its time is over; true = event is to be told */
 extern bool us_cql_stream_timeout(UsCqlConn *conn, int64_t now_ms, UsCqlEvent *event);
