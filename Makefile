@@ -125,6 +125,7 @@ OBJS = \
 	worker/mirror_slot.o \
 	worker/mirror_worker.o \
 	worker/cassandra.o \
+	worker/host_lookup.o \
 	worker/tls_socket.o
 
 # the CQL client: the tests and tools link it without the server

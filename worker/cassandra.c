@@ -2,64 +2,56 @@
  * worker/cassandra.c
  *    a connection to a Cassandra cluster that comes back by itself
  *
- * Runs in mirror workers.  Sockets do not block, names are resolved by
- * glibc's own thread and looked at while waiting, and every wait is one of
- * the latch too.
+ * Runs in mirror workers.  Sockets do not block, names are resolved elsewhere
+ * and looked at while waiting, and every wait is one of the latch too.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "extension/compat.h"
-#include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
 #include "worker/cassandra.h"
 #include "worker/cql/hosts.h"
+#include "worker/host_lookup.h"
 #include "worker/tls_socket.h"
 
-#define RESOLVE_INTERVAL_MS	20	/* a name is looked at this often */
-#define CONNECT_TIMEOUT_MS	10000
+#define LOOKUP_INTERVAL_MS	20	/* a name is looked at this often */
+#define CONNECT_TIMEOUT_MS	10000	/* of a name, then of each of its addresses */
 #define REQUEST_TIMEOUT_MS	65000	/* a TRUNCATE may take a minute; silence is seen earlier */
 
-/* memory of glibc's thread: never freed while it works */
-typedef struct Lookup
-{
-	struct gaicb request;
-	struct addrinfo hints;
-	char	   *name;
-	char		port[8];
-} Lookup;
+#define DATA_CENTER_QUERY	"SELECT data_center FROM system.local"
 
+/*
+ * What is set of a host on its way: lookup, then address and sock, then conn,
+ * then ready.
+ */
 struct UsCassandra
 {
 	const UsCassandraServer *server;
 	UsCqlHosts	hosts;
 	int			host;			/* that is connected to, or tried; -1 = none */
 	bool		old_version;	/* of this host: it did not take version 5 */
-	Lookup	   *lookup;			/* under way */
-	int64		started_ms;		/* the try of this host */
-	int			fd;				/* -1 = none */
-	bool		connecting;		/* the socket is not connected yet */
-	UsTls	   *tls;
+	int64		started_ms;		/* the lookup, or the try of this address */
+	UsLookup   *lookup;
+	const struct addrinfo *address; /* of the lookup's, that is connected to, or tried */
+	UsSocket   *sock;
 	UsCqlConn  *conn;			/* NULL until the socket is connected */
+	UsCqlRequest data_center;	/* asked before it is ready */
 	bool		ready;
-	bool		refused_slow;	/* the caller refused it, for long */
+	bool		refused_slow;	/* the connection was refused, for long */
 	WaitEventSet *wait_set;		/* latch, postmaster, socket; NULL while there is no socket */
 	int			wait_pos;
 	uint32		wait_events;
 	char		name[128];
 	char		error[400];
 };
+
+static void start_address(UsCassandra *link);
 
 int64_t
 us_cassandra_now(void)
@@ -78,7 +70,9 @@ us_cassandra_create(const UsCassandraServer *server)
 
 	link->server = server;
 	link->host = -1;
-	link->fd = -1;
+	link->data_center.query = DATA_CENTER_QUERY;
+	link->data_center.query_len = strlen(DATA_CENTER_QUERY);
+	link->data_center.consistency = US_CQL_ONE;
 	if (us_cql_hosts_parse(&link->hosts, server->hosts, NULL, (uint64_t) MyProcPid, &error)
 		!= US_CQL_OK)
 		ereport(ERROR,
@@ -93,22 +87,30 @@ close_socket(UsCassandra *link)
 	if (link->wait_set != NULL)
 		FreeWaitEventSet(link->wait_set);
 	link->wait_set = NULL;
-	us_tls_free(link->tls);
-	link->tls = NULL;
 	if (link->conn != NULL)
 		us_cql_conn_free(link->conn);
 	link->conn = NULL;
-	if (link->fd >= 0)
-		close(link->fd);
-	link->fd = -1;
+	us_socket_free(link->sock);
+	link->sock = NULL;
 	link->ready = false;
-	link->connecting = false;
+	link->refused_slow = false;
+}
+
+static void
+close_host(UsCassandra *link)
+{
+	close_socket(link);
+	us_lookup_free(link->lookup);
+	link->lookup = NULL;
+	link->address = NULL;
+	link->host = -1;
+	link->old_version = false;
 }
 
 void
 us_cassandra_close(UsCassandra *link)
 {
-	close_socket(link);
+	close_host(link);
 	us_cql_hosts_free(&link->hosts);
 }
 
@@ -116,12 +118,21 @@ us_cassandra_close(UsCassandra *link)
 static void
 give_up_host(UsCassandra *link, const char *why, bool slow)
 {
-	snprintf(link->error, sizeof(link->error), "%s:%u: %s",
-			 link->hosts.hosts[link->host].name, link->hosts.hosts[link->host].port, why);
-	close_socket(link);
+	snprintf(link->error, sizeof(link->error), "%s: %s", link->name, why);
 	us_cql_hosts_failed(&link->hosts, link->host, us_cassandra_now(), slow);
-	link->host = -1;
-	link->old_version = false;
+	close_host(link);
+}
+
+/* a name may have several addresses, and the server not listen on all of them */
+static void
+give_up_address(UsCassandra *link, const char *why)
+{
+	close_socket(link);
+	link->address = link->address->ai_next;
+	if (link->address == NULL)
+		give_up_host(link, why, false);
+	else
+		start_address(link);
 }
 
 static void
@@ -131,108 +142,50 @@ watch_socket(UsCassandra *link)
 	AddWaitEventToSet(link->wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(link->wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	link->wait_events = WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE;
-	link->wait_pos = AddWaitEventToSet(link->wait_set, link->wait_events, link->fd, NULL, NULL);
+	link->wait_pos = AddWaitEventToSet(link->wait_set, link->wait_events,
+									   us_socket_descriptor(link->sock), NULL, NULL);
 }
 
 static void
-open_socket(UsCassandra *link, const struct addrinfo *address)
+start_address(UsCassandra *link)
 {
-	int			on = 1;
+	char		error[256];
 
-	link->fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (link->fd < 0)
-	{
-		give_up_host(link, strerror(errno), false);
-		return;
-	}
-	(void) setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	(void) setsockopt(link->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	if (connect(link->fd, address->ai_addr, address->ai_addrlen) != 0 && errno != EINPROGRESS)
-	{
-		give_up_host(link, strerror(errno), false);
-		return;
-	}
-	link->connecting = true;
-	watch_socket(link);
-}
-
-/* the thread that glibc starts must not take signals that are the process's */
-static void
-start_lookup(UsCassandra *link, const UsCqlHost *host)
-{
-	Lookup	   *lookup = calloc(1, sizeof(Lookup));
-	struct gaicb *list[1];
-	sigset_t	all;
-	sigset_t	before;
-	int			result;
-
-	if (lookup == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	lookup->name = strdup(host->name);
-	snprintf(lookup->port, sizeof(lookup->port), "%u", host->port);
-	lookup->hints.ai_socktype = SOCK_STREAM;
-	lookup->request.ar_name = lookup->name;
-	lookup->request.ar_service = lookup->port;
-	lookup->request.ar_request = &lookup->hints;
-	list[0] = &lookup->request;
-	sigfillset(&all);
-	(void) pthread_sigmask(SIG_SETMASK, &all, &before);
-	result = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
-	(void) pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (result != 0)
-		give_up_host(link, gai_strerror(result), false);
+	link->started_ms = us_cassandra_now();
+	link->sock = us_socket_connect(link->address, error, sizeof(error));
+	if (link->sock == NULL)
+		give_up_address(link, error);
 	else
-		link->lookup = lookup;
-}
-
-/* one that is not done in time is left to its thread, memory and all */
-static void
-look_at_lookup(UsCassandra *link)
-{
-	Lookup	   *lookup = link->lookup;
-	int			result = gai_error(&lookup->request);
-
-	if (result == EAI_INPROGRESS)
-	{
-		if (us_cassandra_now() - link->started_ms < CONNECT_TIMEOUT_MS)
-			return;
-		link->lookup = NULL;
-		give_up_host(link, "its name was not resolved in time", false);
-		return;
-	}
-	link->lookup = NULL;
-	if (result != 0)
-		give_up_host(link, gai_strerror(result), false);
-	else
-		open_socket(link, lookup->request.ar_result);
-	if (lookup->request.ar_result != NULL)
-		freeaddrinfo(lookup->request.ar_result);
-	free(lookup->name);
-	free(lookup);
+		watch_socket(link);
 }
 
 static void
 start_host(UsCassandra *link)
 {
 	const UsCqlHost *host = &link->hosts.hosts[link->host];
-	struct addrinfo hints = {
-		.ai_socktype = SOCK_STREAM,
-		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
-	};
-	struct addrinfo *address;
-	char		port[8];
 
 	link->started_ms = us_cassandra_now();
-	snprintf(port, sizeof(port), "%u", host->port);
 	snprintf(link->name, sizeof(link->name), strchr(host->name, ':') ? "[%s]:%u" : "%s:%u",
 			 host->name, host->port);
-	if (getaddrinfo(host->name, port, &hints, &address) != 0)
+	link->lookup = us_lookup_start(host->name, host->port);
+	if (link->lookup == NULL)
+		give_up_host(link, "out of memory", false);
+}
+
+static void
+look_at_lookup(UsCassandra *link)
+{
+	if (!us_lookup_done(link->lookup))
 	{
-		start_lookup(link, host);
+		if (us_cassandra_now() - link->started_ms >= CONNECT_TIMEOUT_MS)
+			give_up_host(link, "its name was not resolved in time", false);
 		return;
 	}
-	open_socket(link, address);
-	freeaddrinfo(address);
+	link->address = us_lookup_addresses(link->lookup);
+	if (link->address != NULL)
+		start_address(link);
+	else
+		give_up_host(link, us_lookup_error(link->lookup), false);
 }
 
 static void
@@ -246,17 +199,12 @@ greet(UsCassandra *link)
 		.driver_name = "userstream",
 		.request_timeout_ms = REQUEST_TIMEOUT_MS
 	};
-	char		error[256];
 
-	if (server->tls)
+	if (server->tls && !us_socket_start_tls(link->sock, link->hosts.hosts[link->host].name,
+											server->ca_file))
 	{
-		link->tls = us_tls_create(link->fd, link->hosts.hosts[link->host].name, server->ca_file,
-								  error, sizeof(error));
-		if (link->tls == NULL)
-		{
-			give_up_host(link, error, true);
-			return;
-		}
+		give_up_host(link, us_socket_error(link->sock), true);
+		return;
 	}
 	link->conn = us_cql_conn_create(&config, us_cassandra_now());
 	if (link->conn == NULL)
@@ -266,101 +214,48 @@ greet(UsCassandra *link)
 static void
 finish_connecting(UsCassandra *link)
 {
-	int			error = 0;
-	socklen_t	len = sizeof(error);
+	char		error[256];
 
-	if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-		error = errno;
-	if (error != 0)
+	if (us_socket_connected(link->sock))
+		greet(link);
+	else
 	{
-		give_up_host(link, strerror(error), false);
-		return;
+		/* the socket goes, and its text with it */
+		strlcpy(error, us_socket_error(link->sock), sizeof(error));
+		give_up_address(link, error);
 	}
-	link->connecting = false;
-	greet(link);
 }
 
-/* -1 = not now; else as send and recv, 0 = closed */
-static ssize_t
-write_socket(UsCassandra *link, const uint8_t *data, size_t len)
-{
-	size_t		sent = 0;
-	ssize_t		result;
-
-	if (link->tls != NULL)
-	{
-		switch (us_tls_write(link->tls, data, len, &sent))
-		{
-			case US_TLS_OK:
-				return (ssize_t) sent;
-			case US_TLS_AGAIN:
-				return -1;
-			case US_TLS_CLOSED:
-				us_cql_conn_closed(link->conn, NULL);
-				return 0;
-			case US_TLS_FAILED:
-				us_cql_conn_closed(link->conn, us_tls_error(link->tls));
-				return 0;
-		}
-	}
-	result = send(link->fd, data, len, MSG_NOSIGNAL);
-	if (result > 0)
-		return result;
-	if (result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-		return -1;
-	us_cql_conn_closed(link->conn, strerror(errno));
-	return 0;
-}
-
-static ssize_t
-read_socket(UsCassandra *link, uint8_t *data, size_t room)
-{
-	size_t		got = 0;
-	ssize_t		result;
-
-	if (link->tls != NULL)
-	{
-		switch (us_tls_read(link->tls, data, room, &got))
-		{
-			case US_TLS_OK:
-				return (ssize_t) got;
-			case US_TLS_AGAIN:
-				return -1;
-			case US_TLS_CLOSED:
-				us_cql_conn_closed(link->conn, NULL);
-				return 0;
-			case US_TLS_FAILED:
-				us_cql_conn_closed(link->conn, us_tls_error(link->tls));
-				return 0;
-		}
-	}
-	result = recv(link->fd, data, room, 0);
-	if (result > 0)
-		return result;
-	if (result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-		return -1;
-	us_cql_conn_closed(link->conn, result == 0 ? NULL : strerror(errno));
-	return 0;
-}
-
-/* true while there is something that the socket does not take */
+/* true = bytes went through */
 static bool
+take_result(UsCassandra *link, UsSocketResult result)
+{
+	switch (result)
+	{
+		case US_SOCKET_OK:
+			return true;
+		case US_SOCKET_AGAIN:
+			break;
+		case US_SOCKET_CLOSED:
+			us_cql_conn_closed(link->conn, NULL);
+			break;
+		case US_SOCKET_FAILED:
+			us_cql_conn_closed(link->conn, us_socket_error(link->sock));
+			break;
+	}
+	return false;
+}
+
+static void
 send_output(UsCassandra *link)
 {
 	const uint8_t *data;
 	size_t		len;
+	size_t		sent;
 
-	while ((data = us_cql_conn_output(link->conn, &len)) != NULL)
-	{
-		ssize_t		sent = write_socket(link, data, len);
-
-		if (sent < 0)
-			return true;
-		if (sent == 0)
-			return false;
-		us_cql_conn_sent(link->conn, (size_t) sent);
-	}
-	return false;
+	while ((data = us_cql_conn_output(link->conn, &len)) != NULL &&
+		   take_result(link, us_socket_write(link->sock, data, len, &sent)))
+		us_cql_conn_sent(link->conn, sent);
 }
 
 /* once: what is received is looked at before there is room for more */
@@ -368,14 +263,11 @@ static void
 receive_input(UsCassandra *link)
 {
 	size_t		room;
+	size_t		got;
 	uint8_t    *data = us_cql_conn_room(link->conn, &room);
-	ssize_t		got;
 
-	if (data == NULL)
-		return;
-	got = read_socket(link, data, room);
-	if (got > 0)
-		us_cql_conn_received(link->conn, (size_t) got, us_cassandra_now());
+	if (data != NULL && take_result(link, us_socket_read(link->sock, data, room, &got)))
+		us_cql_conn_received(link->conn, got, us_cassandra_now());
 }
 
 void
@@ -383,7 +275,7 @@ us_cassandra_pump(UsCassandra *link)
 {
 	if (link->conn == NULL)
 		return;
-	(void) send_output(link);
+	send_output(link);
 	receive_input(link);
 }
 
@@ -400,22 +292,20 @@ advance(UsCassandra *link)
 			return wait_ms;
 		start_host(link);
 	}
-	if (link->lookup != NULL)
+	if (link->lookup != NULL && link->address == NULL)
 	{
 		look_at_lookup(link);
-		if (link->lookup != NULL)
-			return RESOLVE_INTERVAL_MS;
+		if (link->lookup != NULL && link->address == NULL)
+			return LOOKUP_INTERVAL_MS;
 	}
-	if (link->connecting)
+	if (link->sock != NULL && link->conn == NULL)
 	{
 		wait_ms = link->started_ms + CONNECT_TIMEOUT_MS - us_cassandra_now();
 		if (wait_ms > 0)
 			return wait_ms;
-		give_up_host(link, "no connection in time", false);
+		give_up_address(link, "no connection in time");
 	}
-	if (link->host < 0)
-		return 0;
-	return -1;
+	return link->host < 0 || link->conn == NULL ? 0 : -1;
 }
 
 static void
@@ -431,15 +321,21 @@ wait_for_socket(UsCassandra *link, long timeout_ms, bool writable)
 		return;
 	if (event.events & WL_LATCH_SET)
 		ResetLatch(MyLatch);
-	else if (link->connecting)
+	else if (link->conn == NULL)
 		finish_connecting(link);
+}
+
+static bool
+has_failed(const UsCassandra *link)
+{
+	return us_cql_conn_failure(link->conn)->kind != US_CQL_FAILURE_NONE;
 }
 
 void
 us_cassandra_wait(UsCassandra *link, long timeout_ms)
 {
 	int64		wait_ms = advance(link);
-	bool		writable = link->connecting;
+	bool		writable = true;	/* when it is, it is connected */
 
 	if (wait_ms >= 0)
 		timeout_ms = (long) Min(timeout_ms, wait_ms);
@@ -454,41 +350,108 @@ us_cassandra_wait(UsCassandra *link, long timeout_ms)
 	{
 		int64		deadline = us_cql_conn_deadline(link->conn);
 
-		writable = send_output(link) || (link->tls != NULL && us_tls_wants_write(link->tls));
+		send_output(link);
+		writable = us_socket_wants_write(link->sock);
 		if (deadline != INT64_MAX)
 			timeout_ms = (long) Min(timeout_ms, Max(deadline - us_cassandra_now(), 0));
 		/* it failed while sending: there are events to be taken */
-		if (us_cql_conn_failure(link->conn)->kind != US_CQL_FAILURE_NONE)
+		if (has_failed(link))
 			return;
-		/* bytes that TLS has taken from the socket already wake nobody */
-		if (link->tls != NULL && us_tls_has_pending(link->tls))
+		if (us_socket_has_pending(link->sock))
 			timeout_ms = 0;
 	}
 	wait_for_socket(link, timeout_ms, writable);
-	if (link->conn != NULL)
-	{
-		if (us_cql_conn_failure(link->conn)->kind == US_CQL_FAILURE_NONE)
-			receive_input(link);
-	}
+	if (link->conn != NULL && !has_failed(link))
+		receive_input(link);
+}
+
+/* what is wrong, and what may be meant, when it fails before a word was understood */
+static void
+explain_failure(const UsCassandra *link, const UsCqlFailure *failure, char *text, size_t size)
+{
+	UsCqlConnStatus status;
+
+	us_cql_conn_status(link->conn, &status);
+	snprintf(text, size, "%s%s", failure->text,
+			 status.version == 0 && !link->server->tls &&
+			 (failure->kind == US_CQL_FAILURE_CLOSED || failure->kind == US_CQL_FAILURE_PROTOCOL) ?
+			 " (if the node wants TLS, set the option tls of the server)" : "");
 }
 
 /* the connection has told all that it had to tell */
 static void
 bury(UsCassandra *link)
 {
-	UsCqlFailure failure = *us_cql_conn_failure(link->conn);
+	const UsCqlFailure *failure = us_cql_conn_failure(link->conn);
+	char		text[350];
 
-	if (failure.kind == US_CQL_FAILURE_VERSION && !link->old_version && link->server->protocol == 0)
+	if (failure->kind == US_CQL_FAILURE_VERSION && !link->old_version)
 	{
 		close_socket(link);
 		link->old_version = true;
-		start_host(link);
+		start_address(link);
 		return;
 	}
-	give_up_host(link, failure.text, link->refused_slow ||
-				 failure.kind == US_CQL_FAILURE_CREDENTIALS ||
-				 failure.kind == US_CQL_FAILURE_VERSION);
-	link->refused_slow = false;
+	explain_failure(link, failure, text, sizeof(text));
+	give_up_host(link, text, link->refused_slow ||
+				 failure->kind == US_CQL_FAILURE_CREDENTIALS ||
+				 failure->kind == US_CQL_FAILURE_VERSION);
+}
+
+static void
+ask_data_center(UsCassandra *link)
+{
+	if (us_cql_conn_send(link->conn, &link->data_center, us_cassandra_now()) != US_CQL_OK)
+		us_cql_conn_closed(link->conn, "out of memory");
+}
+
+/* a node of another data center is not for us, however we came to it */
+static bool
+is_our_data_center(UsCassandra *link, const UsCqlEvent *event)
+{
+	UsCqlResponse *response = event->response;
+	const char *ours = link->server->local_dc;
+	UsCqlBytes	cell;
+	char		why[256];
+
+	if (event->kind != US_CQL_EVENT_ANSWER || response->opcode != US_CQL_RESULT ||
+		response->kind != US_CQL_ROWS || response->nrows != 1 || response->result.ncolumns != 1 ||
+		us_cql_next_row(response, &cell) != US_CQL_OK)
+	{
+		us_cql_conn_closed(link->conn, "the node does not tell its data center");
+		return false;
+	}
+	if (cell.len == strlen(ours) && memcmp(cell.data, ours, cell.len) == 0)
+		return true;
+	snprintf(why, sizeof(why), "the node is in data center \"%.*s\", not \"%.80s\" (option local_dc)",
+			 (int) Min(cell.len, 80), (const char *) cell.data, ours);
+	us_cassandra_refuse(link, why, true);
+	return false;
+}
+
+/* false = the event is ours alone */
+static bool
+note_event(UsCassandra *link, UsCqlEvent *event)
+{
+	if (event->kind == US_CQL_EVENT_FAILED)
+		link->ready = false;
+	else if (event->kind == US_CQL_EVENT_READY)
+	{
+		if (link->server->local_dc != NULL)
+		{
+			ask_data_center(link);
+			return false;
+		}
+		link->ready = true;
+	}
+	else if (event->request == &link->data_center)
+	{
+		if (event->kind == US_CQL_EVENT_LOST || !is_our_data_center(link, event))
+			return false;
+		*event = (UsCqlEvent) {.kind = US_CQL_EVENT_READY};
+		link->ready = true;
+	}
+	return true;
 }
 
 bool
@@ -496,15 +459,12 @@ us_cassandra_next(UsCassandra *link, UsCqlEvent *event)
 {
 	if (link->conn == NULL)
 		return false;
-	if (us_cql_conn_next(link->conn, us_cassandra_now(), event))
+	while (us_cql_conn_next(link->conn, us_cassandra_now(), event))
 	{
-		if (event->kind == US_CQL_EVENT_READY)
-			link->ready = true;
-		else if (event->kind == US_CQL_EVENT_FAILED)
-			link->ready = false;
-		return true;
+		if (note_event(link, event))
+			return true;
 	}
-	if (us_cql_conn_failure(link->conn)->kind != US_CQL_FAILURE_NONE)
+	if (has_failed(link))
 		bury(link);
 	return false;
 }

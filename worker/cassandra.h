@@ -22,7 +22,8 @@ typedef struct UsCassandra UsCassandra;
 /*
  * us_cassandra_create -- nothing is connected yet
  *
- * In:      server   its strings must live as long
+ * In:      server   its strings must live as long.  With local_dc, READY comes only of nodes
+ *                   of that data center
  * What is made is in CurrentMemoryContext, sockets and the client's memory beside it.
  */
 extern UsCassandra *us_cassandra_create(const UsCassandraServer *server);

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  * worker/tls_socket.h
- *    TLS over a socket that does not block
+ *    a client's socket that does not block, with TLS over it or without
  *
- * Pure C; calls nothing of PostgreSQL.
+ * Pure C; calls nothing of PostgreSQL.  The caller waits for the descriptor.
  *-------------------------------------------------------------------------
  */
 #ifndef US_TLS_SOCKET_H
@@ -10,40 +10,58 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
-typedef struct UsTls UsTls;
+struct addrinfo;
 
-typedef enum UsTlsResult
+typedef struct UsSocket UsSocket;
+
+typedef enum UsSocketResult
 {
-	US_TLS_OK,
-	US_TLS_AGAIN,				/* when the socket is readable, or as us_tls_wants_write says */
-	US_TLS_CLOSED,				/* the other side ended it */
-	US_TLS_FAILED				/* error says why */
-} UsTlsResult;
+	US_SOCKET_OK,
+	US_SOCKET_AGAIN,			/* when it is readable, or as us_socket_wants_write says */
+	US_SOCKET_CLOSED,			/* the other side ended it */
+	US_SOCKET_FAILED			/* us_socket_error says why */
+} UsSocketResult;
 
 /*
- * us_tls_create -- a client's side over a connected socket
+ * us_socket_connect -- begins to connect
+ *
+ * Out:     error   on failure (NULL), for people
+ * It is connected, or has failed, when it is writable: us_socket_connected.
+ */
+extern UsSocket *us_socket_connect(const struct addrinfo *address, char *error,
+								   size_t error_size);
+
+/* false = it could not be connected */
+extern bool us_socket_connected(UsSocket *sock);
+
+/*
+ * us_socket_start_tls -- what follows is encrypted
  *
  * In:      host      name or address that the certificate must be for
  *          ca_file   whose certificates are trusted; NULL = the system's
- * Out:     error     on failure (NULL), for people
- * The certificate is always verified.
+ * The certificate is always verified; the handshake happens in the first reads
+ * and writes.  False = us_socket_error says why.
  */
-extern UsTls *us_tls_create(int fd, const char *host, const char *ca_file,
-							char *error, size_t error_size);
-extern void us_tls_free(UsTls *tls);
+extern bool us_socket_start_tls(UsSocket *sock, const char *host, const char *ca_file);
 
-extern UsTlsResult us_tls_read(UsTls *tls, void *data, size_t len, size_t *got);
-extern UsTlsResult us_tls_write(UsTls *tls, const void *data, size_t len, size_t *sent);
+/* NULL is taken */
+extern void us_socket_free(UsSocket *sock);
 
-/* whether the last AGAIN waits for the socket to take bytes */
-extern bool us_tls_wants_write(const UsTls *tls);
+/* of at least one byte when US_SOCKET_OK */
+extern UsSocketResult us_socket_read(UsSocket *sock, void *data, size_t len, size_t *got);
+extern UsSocketResult us_socket_write(UsSocket *sock, const void *data, size_t len,
+									  size_t *sent);
 
-/* whether there are bytes to be read without the socket */
-extern bool us_tls_has_pending(const UsTls *tls);
+/* whether an AGAIN waits for the descriptor to take bytes */
+extern bool us_socket_wants_write(const UsSocket *sock);
 
-/* why it failed; a buffer of tls */
-extern const char *us_tls_error(const UsTls *tls);
+/* whether there are bytes to be read that the descriptor does not tell of */
+extern bool us_socket_has_pending(const UsSocket *sock);
+
+extern int	us_socket_descriptor(const UsSocket *sock);
+
+/* why it failed; a buffer of the socket */
+extern const char *us_socket_error(const UsSocket *sock);
 
 #endif							/* US_TLS_SOCKET_H */
