@@ -50,6 +50,7 @@ enum
 	COL_COLUMNS,
 	COL_TRANSFORM,
 	COL_TRANSFORM_OID,
+	COL_FILTER_OID,
 	COL_ON_ERROR,
 	COL_WORKERS,
 	COL_OPTIONS,
@@ -64,7 +65,7 @@ enum
 #define STREAM_QUERY \
 	"SELECT s.id, s.name, s.owner, s.owner_oid, s.server, s.server_oid," \
 	" s.topic, s.target, s.target_oid, s.format, s.mode, s.key, s.columns, s.transform, s.transform_oid," \
-	" s.on_error, s.workers, s.options, s.timezone, s.paused, s.stop_reason," \
+	" s.filter_oid, s.on_error, s.workers, s.options, s.timezone, s.paused, s.stop_reason," \
 	" s.home, s.config_version," \
 	" (SELECT count(*)::int FROM userstream.stream_position p" \
 	" WHERE p.stream_id = s.id)" \
@@ -296,6 +297,8 @@ read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
 	stream->transform = text_column(tuple, desc, COL_TRANSFORM);
 	value = SPI_getbinval(tuple, desc, COL_TRANSFORM_OID, &isnull);
 	stream->transform_oid = isnull ? InvalidOid : DatumGetObjectId(value);
+	value = SPI_getbinval(tuple, desc, COL_FILTER_OID, &isnull);
+	stream->filter_oid = isnull ? InvalidOid : DatumGetObjectId(value);
 	on_error = text_column(tuple, desc, COL_ON_ERROR);
 	stream->on_error = strcmp(on_error, "stop") == 0 ? US_ON_ERROR_STOP : US_ON_ERROR_DEAD_LETTER;
 	workers = DatumGetInt32(notnull_column(tuple, desc, COL_WORKERS));

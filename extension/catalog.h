@@ -112,6 +112,7 @@ typedef struct UsStream
 	Jsonb	   *columns;
 	char	   *transform;		/* function's signature; NULL = none */
 	Oid			transform_oid;
+	Oid			filter_oid;		/* of options.filter */
 	UsOnError	on_error;
 	int			workers;		/* 1 .. US_MAX_WORKERS, whatever the row holds */
 	UsStreamOptions options;
@@ -199,6 +200,9 @@ extern const char *us_server_note(void);
  *          that is not built yet; 22023 a value out of range
  */
 extern void us_parse_stream_options(Jsonb *options, UsStreamOptions *result);
+
+/* options with one of them as this text, the others as they are; palloc'd */
+extern Jsonb *us_set_stream_option(Jsonb *options, const char *name, const char *value);
 
 /*
  * us_read_stream_options -- the same for options of a stored definition

@@ -17,7 +17,9 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/numeric.h"
 #include "utils/varlena.h"
 
@@ -360,4 +362,20 @@ us_read_stream_options(Jsonb *options, UsStreamOptions *result, const char **opt
 	take_options(options, result, &error);
 	*option = error.option;
 	return error.sqlerrcode != 0 ? pstrdup(error.message) : NULL;
+}
+
+Jsonb *
+us_set_stream_option(Jsonb *options, const char *name, const char *value)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoChar(&text, '{');
+	escape_json(&text, name);
+	appendStringInfoString(&text, ": ");
+	escape_json(&text, value);
+	appendStringInfoChar(&text, '}');
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(options),
+											  DirectFunctionCall1(jsonb_in,
+																  CStringGetDatum(text.data))));
 }

@@ -3,8 +3,8 @@
  *    adopt: a definition that came by restore, template or copy -> one at home here
  *
  * Runs in the caller's backend and transaction.  Away from home the oids of
- * a definition mean nothing, so owner, server and target are looked for by
- * name, and checked as create_stream does but for the broker: positions are
+ * a definition mean nothing, so owner, server, target and functions are looked
+ * for by name, and checked as create_stream does but for the broker: positions are
  * the restored ones, and a worker finds out whether the topic still has them.
  *-------------------------------------------------------------------------
  */
@@ -33,6 +33,7 @@ typedef struct Resolved
 	Oid			server;
 	Oid			target;
 	Oid			transform;		/* InvalidOid = none */
+	Oid			filter;			/* InvalidOid = none */
 } Resolved;
 
 static void
@@ -93,6 +94,7 @@ resolve(const UsStream *stream)
 	args.target = resolved.target;
 	us_stream_check_target(&args, resolved.owner, true);
 	resolved.transform = args.transform_oid;
+	resolved.filter = args.filter_oid;
 	error_context_stack = callback.previous;
 	return resolved;
 }
@@ -103,12 +105,12 @@ store(const UsStream *stream, const Resolved *resolved)
 {
 	static const char *const texts[] = {
 		"UPDATE userstream.stream SET owner_oid = $3, server_oid = $4, target_oid = $5, home = $6,"
-		" transform_oid = nullif($7, 0)"
+		" transform_oid = nullif($7, 0), filter_oid = nullif($8, 0)"
 		" WHERE name = $1",
 		"UPDATE userstream.dead_letter SET owner_oid = $3, home = $6"
 		" WHERE stream = $1 AND owner = $2 AND home <> $6"
 	};
-	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, OIDOID, OIDOID, TEXTOID, OIDOID};
+	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, OIDOID, OIDOID, TEXTOID, OIDOID, OIDOID};
 	Datum		values[] = {
 		CStringGetTextDatum(stream->name),
 		CStringGetTextDatum(stream->owner),
@@ -116,7 +118,8 @@ store(const UsStream *stream, const Resolved *resolved)
 		ObjectIdGetDatum(resolved->server),
 		ObjectIdGetDatum(resolved->target),
 		CStringGetTextDatum(us_home()),
-		ObjectIdGetDatum(resolved->transform)
+		ObjectIdGetDatum(resolved->transform),
+		ObjectIdGetDatum(resolved->filter)
 	};
 	UsElevation saved = us_elevate();
 

@@ -133,6 +133,14 @@ options_arg(FunctionCallInfo fcinfo, Jsonb *kept)
 	return options;
 }
 
+/* a filter that is named is looked for, also when the name is that of the one before */
+static bool
+names_filter(Jsonb *options)
+{
+	return JB_ROOT_IS_OBJECT(options) &&
+		getKeyJsonValueFromContainer(&options->root, "filter", strlen("filter"), NULL) != NULL;
+}
+
 static void
 take_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args)
 {
@@ -147,7 +155,11 @@ take_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args)
 		args->nkey = us_catalog_names(PG_GETARG_ARRAYTYPE_P(ARG_KEY), NAMEOID, &args->key);
 	if (!PG_ARGISNULL(ARG_COLUMNS))
 		args->columns = columns_arg(fcinfo);
-	take_text(fcinfo, ARG_TRANSFORM, &args->transform);
+	if (!PG_ARGISNULL(ARG_TRANSFORM))
+	{
+		take_text(fcinfo, ARG_TRANSFORM, &args->transform);
+		args->transform_oid = InvalidOid;
+	}
 	if (args->transform != NULL && strcmp(args->transform, "-") == 0)
 		args->transform = NULL;
 	take_text(fcinfo, ARG_ON_ERROR, &args->on_error);
@@ -207,7 +219,11 @@ check_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args)
 				 errmsg("invalid number of workers: %d", args->workers),
 				 errhint("A stream can have 1 to %d workers.", US_MAX_WORKERS)));
 	if (!PG_ARGISNULL(ARG_OPTIONS))
+	{
 		args->options = options_arg(fcinfo, args->options);
+		if (names_filter(PG_GETARG_JSONB_P(ARG_OPTIONS)))
+			args->filter_oid = InvalidOid;
+	}
 	/* a key goes with the mode that needed it */
 	if (PG_ARGISNULL(ARG_KEY) && strcmp(args->mode, "append") == 0)
 		args->nkey = 0;
@@ -235,15 +251,23 @@ us_stream_args_create(FunctionCallInfo fcinfo, UsStreamArgs *args)
 	check_arguments(fcinfo, args);
 }
 
-/* under the name that the function has now */
-static char *
-current_signature(const UsStream *stream)
+/* the functions that stay unless the call names others, under the names that they have now */
+static void
+keep_functions(const UsStream *stream, UsStreamArgs *args)
 {
-	char	   *signature = NULL;
+	char	   *transform;
+	char	   *filter;
 
-	if (us_stream_at_home(stream) && OidIsValid(stream->transform_oid))
-		signature = us_expand_signature(stream->transform_oid);
-	return signature != NULL ? signature : stream->transform;
+	if (!us_stream_at_home(stream))
+		return;
+	args->transform_oid = stream->transform_oid;
+	transform = us_expand_signature(stream->transform_oid);
+	if (transform != NULL)
+		args->transform = transform;
+	args->filter_oid = stream->filter_oid;
+	filter = us_expand_signature(stream->filter_oid);
+	if (filter != NULL && stream->options.filter != NULL)
+		args->options = us_set_stream_option(args->options, "filter", filter);
 }
 
 void
@@ -260,11 +284,12 @@ us_stream_args_of(const UsStream *stream, UsStreamArgs *args)
 	args->mode = stream->mode;
 	args->key = stream->key;
 	args->nkey = stream->nkey;
-	args->transform = current_signature(stream);
+	args->transform = stream->transform;
 	args->columns = stream->columns;
 	args->on_error = pstrdup(stream->on_error == US_ON_ERROR_STOP ? "stop" : "dead_letter");
 	args->workers = stream->workers;
 	args->options = stream->options_given;
+	keep_functions(stream, args);
 }
 
 void

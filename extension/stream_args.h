@@ -25,7 +25,8 @@ typedef struct UsStreamArgs
 	int			nkey;			/* 0 = the target's primary key */
 	Jsonb	   *columns;		/* NULL = each column by its name */
 	char	   *transform;		/* NULL = none; qualified by us_stream_check_target ... */
-	Oid			transform_oid;	/* ... which sets this too */
+	Oid			transform_oid;	/* ... which sets this too; before it, the one that stays */
+	Oid			filter_oid;		/* the same of option filter */
 	UsStart    *start;			/* NULL = positions stay (alter_stream only) */
 	char	   *on_error;		/* dead_letter or stop */
 	int			workers;

@@ -18,12 +18,9 @@
 #include "extension/guc.h"
 #include "extension/shmem.h"
 #include "extension/stream_check.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -103,23 +100,6 @@ check_privileges(Relation target, const UsMap *map, Oid owner)
 						 us_qualified_name(relid), quote_identifier(role))));
 }
 
-/* the option under another value, everything else as it is */
-static Jsonb *
-set_option(Jsonb *options, const char *name, const char *value)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	appendStringInfoChar(&text, '{');
-	escape_json(&text, name);
-	appendStringInfoChar(&text, ':');
-	escape_json(&text, value);
-	appendStringInfoChar(&text, '}');
-	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(options),
-											  DirectFunctionCall1(jsonb_in,
-																  CStringGetDatum(text.data))));
-}
-
 /* the names that are stored mean the same for every search path */
 static void
 check_functions(UsStreamArgs *args, Oid owner)
@@ -127,10 +107,10 @@ check_functions(UsStreamArgs *args, Oid owner)
 	UsStreamOptions options;
 
 	us_parse_stream_options(args->options, &options);
-	args->transform_oid = InvalidOid;
 	if (args->transform != NULL)
 	{
-		args->transform_oid = us_expand_check(args->transform, args->target, args->format, owner);
+		args->transform_oid = us_expand_check(args->transform_oid, args->transform, args->target,
+											  args->format, owner);
 		args->transform = us_expand_signature(args->transform_oid);
 		if (args->columns != NULL && us_expand_gives_rows(args->transform_oid))
 			ereport(ERROR,
@@ -141,9 +121,10 @@ check_functions(UsStreamArgs *args, Oid owner)
 	}
 	if (options.filter != NULL)
 	{
-		Oid			filter = us_expand_check(options.filter, InvalidOid, args->format, owner);
-
-		args->options = set_option(args->options, "filter", us_expand_signature(filter));
+		args->filter_oid = us_expand_check(args->filter_oid, options.filter, InvalidOid,
+										   args->format, owner);
+		args->options = us_set_stream_option(args->options, "filter",
+											 us_expand_signature(args->filter_oid));
 	}
 }
 

@@ -19,20 +19,21 @@
 /* the columns that both statements write, as $1 and on */
 #define COLUMNS \
 	"owner, owner_oid, server, server_oid, topic, target, target_oid, format, mode," \
-	" key, columns, transform, transform_oid, start_at, on_error, workers, options"
+	" key, columns, transform, transform_oid, start_at, on_error, workers, options, filter_oid"
 #define VALUES_1_13	"$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13"
-#define VALUES_15_17	"$15, $16, coalesce(jsonb_strip_nulls($17), '{}')"
-#define NCOLUMNS	17
-#define NVALUES		20
+#define VALUES_15_18	"$15, $16, coalesce(jsonb_strip_nulls($17), '{}'), $18"
+#define NCOLUMNS	18
+#define NVALUES		21
 #define VALUE_KEY		9		/* counted from 0 */
 #define VALUE_COLUMNS	10
 #define VALUE_TRANSFORM	11
 #define VALUE_START_AT	13
 #define VALUE_OPTIONS	16
+#define VALUE_FILTER	17
 
 static const Oid value_types[NVALUES] = {TEXTOID, OIDOID, TEXTOID, OIDOID, TEXTOID, TEXTOID,
 	OIDOID, TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID, TEXTOID, OIDOID, TEXTOID, TEXTOID,
-INT4OID, JSONBOID, TEXTOID, TEXTOID, TEXTOID};
+INT4OID, JSONBOID, OIDOID, TEXTOID, TEXTOID, TEXTOID};
 
 static Datum
 key_array(const UsStreamArgs *args)
@@ -83,6 +84,9 @@ set_values(const UsStreamArgs *args, Oid server, Oid owner, const char *start_at
 		values[VALUE_OPTIONS] = JsonbPGetDatum(args->options);
 	else
 		nulls[VALUE_OPTIONS] = 'n';
+	values[VALUE_FILTER] = ObjectIdGetDatum(args->filter_oid);
+	if (!OidIsValid(args->filter_oid))
+		nulls[VALUE_FILTER] = 'n';
 }
 
 /* partition and offset of each place as two arrays; an empty list is two empty ones */
@@ -148,7 +152,7 @@ insert_definition(const UsStreamArgs *args, Oid server, Oid owner, const char *s
 {
 	static const char *const text =
 		"INSERT INTO userstream.stream (" COLUMNS ", name, timezone, home)"
-		" VALUES (" VALUES_1_13 ", $14, " VALUES_15_17 ", $18, $19, $20)"
+		" VALUES (" VALUES_1_13 ", $14, " VALUES_15_18 ", $19, $20, $21)"
 		" ON CONFLICT (name) DO NOTHING RETURNING id";
 	Oid			types[NVALUES];
 	Datum		values[NVALUES];
@@ -191,8 +195,8 @@ us_stream_update(int64 stream, const UsStreamArgs *args, Oid server, Oid owner,
 {
 	static const char *const text =
 		"UPDATE userstream.stream SET (" COLUMNS ")"
-		" = ROW (" VALUES_1_13 ", coalesce($14, start_at), " VALUES_15_17 ")"
-		" WHERE id = $18";
+		" = ROW (" VALUES_1_13 ", coalesce($14, start_at), " VALUES_15_18 ")"
+		" WHERE id = $19";
 	Oid			types[NVALUES];
 	Datum		values[NVALUES];
 	char		nulls[NVALUES + 1];

@@ -22,6 +22,7 @@ CREATE TABLE stream (
 	columns				jsonb,
 	transform			text,
 	transform_oid		oid,
+	filter_oid			oid,
 	start_at			text NOT NULL,
 	on_error			text NOT NULL,
 	workers				integer NOT NULL,

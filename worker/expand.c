@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "extension/compat.h"
@@ -17,6 +18,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -77,38 +79,6 @@ typedef struct Receiver
 /*
  * Compiling.
  */
-
-static UsFunction
-find_function(Oid oid, const char *signature, Oid target, const char *format)
-{
-	bool		is_filter = !OidIsValid(target);
-	UsFunction	function;
-
-	if (!us_expand_read_function(oid, &function))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("%s %s does not exist any more",
-						is_filter ? "filter" : "transform", signature),
-				 is_filter ?
-				 errhint("Create it again, or name another: userstream.alter_stream(..., options => '{\"filter\": ...}').") :
-				 errhint("Name a function, also when it has the same name: userstream.alter_stream(..., transform => ...).")));
-	us_expand_check_function(&function, signature, target, format);
-	return function;
-}
-
-/* a filter has no oid beside its name: it is looked up at each compilation; InvalidOid = gone */
-static Oid
-filter_oid(const char *signature)
-{
-	LOCAL_FCINFO(fcinfo, 1);
-	Datum		oid;
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = CStringGetTextDatum(signature);
-	fcinfo->args[0].isnull = false;
-	oid = to_regprocedure(fcinfo);
-	return fcinfo->isnull ? InvalidOid : DatumGetObjectId(oid);
-}
 
 static const char *
 argument_of(UsExpand *expand, const UsFunction *function)
@@ -233,15 +203,16 @@ us_expand_compile(const UsStream *stream, Relation target, const AttrNumber *att
 	expand->ncolumns = nattnums;
 	if (stream->transform != NULL)
 	{
-		transform = find_function(stream->transform_oid, stream->transform,
-								  RelationGetRelid(target), stream->format);
+		transform = us_expand_find_function(stream->transform_oid, stream->transform,
+											RelationGetRelid(target), stream->format);
 		expand->transform = transform.oid;
 		expand->transform_signature = us_expand_signature(transform.oid);
 		expand->gives_rows = transform.type != JSONBOID;
 	}
 	if (filter_name != NULL)
 	{
-		filter = find_function(filter_oid(filter_name), filter_name, InvalidOid, stream->format);
+		filter = us_expand_find_function(stream->filter_oid, filter_name, InvalidOid,
+										 stream->format);
 		expand->filter = filter.oid;
 		expand->filter_signature = us_expand_signature(filter.oid);
 	}
@@ -257,7 +228,10 @@ us_expand_compile(const UsStream *stream, Relation target, const AttrNumber *att
 	return expand;
 }
 
-/* the query has the function by its name, and fails when that is another's */
+/*
+ * The query has the function by its name, which must not come to be another's
+ * while it runs: ALTER and DROP wait for the lock.
+ */
 static bool
 is_renamed(Oid function, const char *signature)
 {
@@ -265,6 +239,7 @@ is_renamed(Oid function, const char *signature)
 
 	if (!OidIsValid(function))
 		return false;
+	LockDatabaseObject(ProcedureRelationId, function, 0, AccessShareLock);
 	now = us_expand_signature(function);
 	return now == NULL || strcmp(now, signature) != 0;
 }

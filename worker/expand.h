@@ -36,7 +36,12 @@ extern UsExpand *us_expand_compile(const UsStream *stream, Relation target,
 								   const AttrNumber *attnums, int nattnums,
 								   MemoryContext context);
 
-/* whether a function is gone or has another name: compile again, or be told so */
+/*
+ * us_expand_is_stale -- whether a function is gone or has another name: compile
+ * again, or be told so
+ *
+ * The functions are locked first: none becomes another before the transaction ends.
+ */
 extern bool us_expand_is_stale(const UsExpand *expand);
 
 /* frees what memory contexts do not */
@@ -59,13 +64,15 @@ extern int	us_expand_failed_at(const UsExpand *expand);
 /*
  * us_expand_check -- whether a function can be the filter or transform of a stream
  *
- * In:      signature  as written, resolved by the search path
+ * In:      kept       the function that the stream has; InvalidOid = resolve
+ *          signature  as written, by the search path
  *          target     InvalidOid = it is a filter
  *          owner      needs EXECUTE
  * Returns: its oid
  * Errors:  42883, 42P13, 42501 (each with a hint)
  */
-extern Oid	us_expand_check(const char *signature, Oid target, const char *format, Oid owner);
+extern Oid	us_expand_check(Oid kept, const char *signature, Oid target, const char *format,
+							Oid owner);
 
 /* whether a transform gives rows of its target, not documents to be mapped */
 extern bool us_expand_gives_rows(Oid function);

@@ -83,9 +83,8 @@ refuse(const char *signature, bool is_filter, const char *detail)
 			 errhint("A transform is f(userstream.message) or f(jsonb), and returns jsonb or rows of the target, one or SETOF.")));
 }
 
-void
-us_expand_check_function(const UsFunction *function, const char *signature, Oid target,
-						 const char *format)
+static void
+check_function(const UsFunction *function, const char *signature, Oid target, const char *format)
 {
 	bool		is_filter = !OidIsValid(target);
 
@@ -102,16 +101,31 @@ us_expand_check_function(const UsFunction *function, const char *signature, Oid 
 											  format_type_be(function->type)));
 }
 
-Oid
-us_expand_check(const char *signature, Oid target, const char *format, Oid owner)
+UsFunction
+us_expand_find_function(Oid oid, const char *signature, Oid target, const char *format)
 {
-	Oid			oid = DatumGetObjectId(DirectFunctionCall1(regprocedurein,
-														   CStringGetDatum(signature)));
+	bool		is_filter = !OidIsValid(target);
 	UsFunction	function;
 
 	if (!us_expand_read_function(oid, &function))
-		elog(ERROR, "cache lookup failed for function %u", oid);
-	us_expand_check_function(&function, signature, target, format);
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("%s %s does not exist any more",
+						is_filter ? "filter" : "transform", signature),
+				 is_filter ?
+				 errhint("Name a function, also when it has the same name: userstream.alter_stream(..., options => '{\"filter\": ...}').") :
+				 errhint("Name a function, also when it has the same name: userstream.alter_stream(..., transform => ...).")));
+	check_function(&function, signature, target, format);
+	return function;
+}
+
+Oid
+us_expand_check(Oid kept, const char *signature, Oid target, const char *format, Oid owner)
+{
+	Oid			oid = OidIsValid(kept) ? kept :
+		DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(signature)));
+
+	(void) us_expand_find_function(oid, signature, target, format);
 	if (us_function_aclcheck(oid, owner, ACL_EXECUTE) != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -26,9 +26,9 @@ extern Oid	us_expand_message_type(void);
 /* false when it is gone */
 extern bool us_expand_read_function(Oid function, UsFunction *result);
 
-/* 42P13 when it does not fit */
-extern void us_expand_check_function(const UsFunction *function, const char *signature, Oid target,
-									 const char *format);
+/* 42883 when it is gone, 42P13 when it does not fit; target InvalidOid = it is a filter */
+extern UsFunction us_expand_find_function(Oid oid, const char *signature, Oid target,
+										  const char *format);
 
 /* worker/expand_split.c */
 

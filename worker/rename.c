@@ -25,24 +25,31 @@ name_now(const char *now, const char *kept)
 
 static void
 write_names(const UsStream *stream, const char *owner, const char *server, const char *target,
-			const char *transform)
+			const char *transform, const char *filter)
 {
 	static UsStatement statement = {
 		.text = "UPDATE userstream.stream SET owner = $2, server = $3, target = $4,"
-		" transform = $5"
-		" WHERE id = (SELECT id FROM userstream.stream WHERE id = $1 FOR UPDATE SKIP LOCKED)",
-		.nargs = 5,
-		.types = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+		" transform = $5,"
+		" options = CASE WHEN $6 IS NULL THEN options"
+		"           ELSE jsonb_set(options, '{filter}', to_jsonb($6)) END"
+		" WHERE id = (SELECT id FROM userstream.stream WHERE id = $1 AND config_version = $7"
+		"               FOR UPDATE SKIP LOCKED)",
+		.nargs = 7,
+		.types = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID}
 	};
 	Datum		values[] = {
 		Int64GetDatum(stream->id),
 		CStringGetTextDatum(owner),
 		CStringGetTextDatum(server),
 		CStringGetTextDatum(target),
-		transform != NULL ? CStringGetTextDatum(transform) : (Datum) 0
+		transform != NULL ? CStringGetTextDatum(transform) : (Datum) 0,
+		filter != NULL ? CStringGetTextDatum(filter) : (Datum) 0,
+		Int32GetDatum(stream->config_version)
 	};
+	const char	nulls[] = {' ', ' ', ' ', ' ', transform != NULL ? ' ' : 'n',
+	filter != NULL ? ' ' : 'n', ' ', '\0'};
 
-	(void) us_statement_run(&statement, values, transform != NULL ? NULL : "    n");
+	(void) us_statement_run(&statement, values, nulls);
 }
 
 /* adopt finds the dead letters of a stream or mirror by the owner's name */
@@ -114,6 +121,7 @@ us_rename_follow(const UsStream *streams, int nstreams, const UsMirror *mirrors,
 		const char *server;
 		const char *target;
 		const char *transform = stream->transform;
+		const char *filter = stream->options.filter;
 
 		if (!us_stream_at_home(stream))
 			continue;
@@ -122,11 +130,14 @@ us_rename_follow(const UsStream *streams, int nstreams, const UsMirror *mirrors,
 		target = name_now(us_qualified_name(stream->target_oid), stream->target);
 		if (transform != NULL)
 			transform = name_now(us_expand_signature(stream->transform_oid), transform);
+		if (filter != NULL)
+			filter = name_now(us_expand_signature(stream->filter_oid), filter);
 		if (strcmp(owner, stream->owner) != 0)
 			write_owner_of_letters(stream->name, stream->owner_oid, stream->home, owner);
 		if (strcmp(owner, stream->owner) != 0 || strcmp(server, stream->server) != 0 ||
 			strcmp(target, stream->target) != 0 ||
-			(transform != NULL && strcmp(transform, stream->transform) != 0))
-			write_names(stream, owner, server, target, transform);
+			(transform != NULL && strcmp(transform, stream->transform) != 0) ||
+			(filter != NULL && strcmp(filter, stream->options.filter) != 0))
+			write_names(stream, owner, server, target, transform, filter);
 	}
 }

@@ -10,7 +10,7 @@
 #include "extension/mirror.h"
 
 /*
- * us_rename_follow -- write the names that owner, server and target have now
+ * us_rename_follow -- write the names that owner, server, target and functions have now
  *
  * Away from home, in a dump or a copy, only names count.  Rows that someone
  * has locked are left for the next turn.

@@ -220,8 +220,9 @@ us_sink_begin(UsSink *sink)
 				 errmsg("target table does not exist any more"),
 				 errhint("Name another target with userstream.alter_stream.")));
 
-	if (sink->compiled != sink->changes || us_sink_was_renamed(sink) ||
-		(sink->expand != NULL && us_expand_is_stale(sink->expand)))
+	if (sink->compiled != sink->changes || us_sink_was_renamed(sink))
+		compile(sink);
+	while (sink->expand != NULL && us_expand_is_stale(sink->expand))
 		compile(sink);
 
 	check_privilege(sink);

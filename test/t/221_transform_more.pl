@@ -184,21 +184,42 @@ $kafka->produce($topic, ['{"n": 7001}']);
 caught_up('named', $topic);
 ask('ALTER FUNCTION "Lib 2".keep(jsonb) RENAME TO keeps');
 $kafka->produce($topic, ['{"n": 7002}']);
-ok(wait_until($node, 'postgres', q{SELECT state, last_error LIKE '%filter "Lib 2".keep(jsonb) does not exist any more%'
-	FROM userstream.stream_status WHERE stream = 'named'}, 'stopped|t'), 'a renamed filter stops the stream');
+caught_up('named', $topic);
+is(ask('SELECT count(*) FROM named WHERE n = 7002'), 1, 'a renamed filter is followed');
+ok(wait_until($node, 'postgres', q{SELECT options ->> 'filter' FROM userstream.stream WHERE name = 'named'}, '"Lib 2".keeps(jsonb)'),
+	'in the definition too');
+ask(q{SELECT userstream.alter_stream('named', options => '{"batch_rows": 500}')});
+is(ask(q{SELECT options ->> 'filter', filter_oid = '"Lib 2".keeps(jsonb)'::regprocedure FROM userstream.stream WHERE name = 'named'}),
+	'"Lib 2".keeps(jsonb)|t', 'which keeps it when something else is altered');
+ask(q{DROP FUNCTION "Lib 2".keeps(jsonb);
+	CREATE FUNCTION "Lib 2".keeps(m jsonb) RETURNS boolean LANGUAGE sql AS 'SELECT false'});
+$kafka->produce($topic, ['{"n": 7003}']);
+ok(wait_until($node, 'postgres', q{SELECT state, last_error LIKE '%filter "Lib 2".keeps(jsonb) does not exist any more%'
+	FROM userstream.stream_status WHERE stream = 'named'}, 'stopped|t'), 'another function of its name is not the filter');
 like(ask(q{SELECT what_to_do FROM userstream.incident WHERE stream = 'named' AND closed_at IS NULL}),
 	qr/userstream\.alter_stream.*filter/, 'and the incident says how to name it');
-like(error_of(q{SELECT * FROM userstream.try_message('named', '{}')}), qr/42883: filter "Lib 2"\.keep\(jsonb\) does not exist any more\nHINT/,
-	'so does try_message');
+my $gone = qr/42883: filter "Lib 2"\.keeps\(jsonb\) does not exist any more\nHINT:  .*filter/;
+like(error_of(q{SELECT * FROM userstream.try_message('named', '{}')}), $gone, 'so does try_message');
+like(error_of(q{INSERT INTO userstream.dead_letter (owner, owner_oid, home, stream, topic, partition, kafka_offset, sqlstate, error)
+	SELECT owner, owner_oid, home, name, topic, 0, 0, '22000', 'made up' FROM userstream.stream WHERE name = 'named';
+	SELECT userstream.retry_dead_letters('named')}), $gone, 'and a retry');
+ask(q{DELETE FROM userstream.dead_letter WHERE error = 'made up'});
+like(error_of(q{SELECT userstream.alter_stream('named', workers => 2)}), $gone, 'altering something else does not take the other one');
 is(letters('named'), '', 'no message is blamed');
 ask(q{SELECT userstream.alter_stream('named', options => '{"filter": "\"Lib 2\".keeps(jsonb)"}'); SELECT userstream.resume_stream('named')});
 caught_up('named', $topic);
+is(ask(q{SELECT sum(skipped) FROM userstream.partition_status WHERE stream = 'named'}), 1, 'naming it does');
+ask(q{SELECT userstream.alter_stream('named', options => '{"filter": null}')});
+is(ask(q{SELECT options ->> 'filter', filter_oid FROM userstream.stream WHERE name = 'named'}), '|', 'a filter can be taken away');
+
 ask(q{DROP FUNCTION "Lib 2".as_it_is(jsonb); CREATE FUNCTION "Lib 2".as_it_is(m jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT m'});
-$kafka->produce($topic, ['{"n": 7003}']);
+$kafka->produce($topic, ['{"n": 7004}']);
 ok(wait_until($node, 'postgres', q{SELECT state FROM userstream.stream_status WHERE stream = 'named'}, 'stopped'), 'another function of the name is not the one');
+like(error_of(q{SELECT userstream.alter_stream('named', workers => 2)}), qr/42883: transform .*as_it_is\(jsonb\) does not exist any more/,
+	'nor is it by altering something else');
 ask(q{SELECT userstream.alter_stream('named', transform => '"Lib 2".as_it_is(jsonb)'); SELECT userstream.resume_stream('named')});
 caught_up('named', $topic);
-is(ask('SELECT string_agg(n::text, \',\' ORDER BY n) FROM named WHERE n > 7000'), '7001,7002,7003', 'nothing is missing');
+is(ask('SELECT string_agg(n::text, \',\' ORDER BY n) FROM named WHERE n > 7000'), '7001,7002,7004', 'nothing else is missing');
 
 # --- whose role a function has
 ask(q{
@@ -267,6 +288,8 @@ $node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $node->connstr('postgre
 ask('CREATE DATABASE restored TEMPLATE template0');
 $node->command_ok([ 'pg_restore', '-d', $node->connstr('restored'), $dump ], 'restored without an error');
 $node->safe_psql('restored', q{SELECT userstream.adopt('fenced'); SELECT userstream.adopt('named')});
+is( $node->safe_psql('restored', q{SELECT transform_oid = to_regprocedure(transform), filter_oid = to_regprocedure(options ->> 'filter')
+		FROM userstream.stream WHERE name = 'fenced'}), 't|t', 'adopt finds its functions by their names');
 $kafka->produce($topic, [ '{"n": 100}', '{"n": 8001}' ]);
 caught_up($_, $topic, 'restored') foreach qw(fenced named);
 is($node->safe_psql('restored', 'SELECT string_agg(n::text, \',\' ORDER BY n) FROM named WHERE n > 8000'), '8001', 'its functions go on there');
