@@ -15,6 +15,9 @@ OBJS = \
 	extension/userstream.o \
 	extension/guc.o \
 	extension/shmem.o \
+	extension/shmem_hold.o \
+	extension/shmem_partition.o \
+	extension/shmem_wake.o \
 	extension/catalog.o \
 	extension/options.o \
 	extension/target.o \
