@@ -229,14 +229,14 @@ read_options(UsStream *stream, Jsonb *options)
  * must not raise here: the supervisor and the views read all of them.
  */
 static char *
-find_misfit(const UsStream *stream, const char *on_error, int workers)
+find_misfit(const UsStream *stream, int workers)
 {
 	char	   *misfit = word_misfit(stream, "format", stream->format, "json");
 
 	if (misfit == NULL)
 		misfit = word_misfit(stream, "mode", stream->mode, "append");
 	if (misfit == NULL)
-		misfit = word_misfit(stream, "on_error", on_error, "dead_letter");
+		misfit = word_misfit(stream, "on_error", stream->on_error_given, "dead_letter");
 	if (misfit == NULL && stream->workers != workers)
 		misfit = psprintf("a stream cannot have %d workers; userstream.alter_stream(%s, workers => %d) continues",
 						  workers, quote_literal_cstr(stream->name), stream->workers);
@@ -272,7 +272,6 @@ read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
 {
 	Datum		value;
 	bool		isnull;
-	char	   *on_error;
 	int			workers;
 
 	memset(stream, 0, sizeof(*stream));
@@ -299,8 +298,9 @@ read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
 	stream->transform_oid = isnull ? InvalidOid : DatumGetObjectId(value);
 	value = SPI_getbinval(tuple, desc, COL_FILTER_OID, &isnull);
 	stream->filter_oid = isnull ? InvalidOid : DatumGetObjectId(value);
-	on_error = text_column(tuple, desc, COL_ON_ERROR);
-	stream->on_error = strcmp(on_error, "stop") == 0 ? US_ON_ERROR_STOP : US_ON_ERROR_DEAD_LETTER;
+	stream->on_error_given = text_column(tuple, desc, COL_ON_ERROR);
+	stream->on_error = strcmp(stream->on_error_given, "stop") == 0 ? US_ON_ERROR_STOP :
+		US_ON_ERROR_DEAD_LETTER;
 	workers = DatumGetInt32(notnull_column(tuple, desc, COL_WORKERS));
 	stream->workers = Min(Max(workers, 1), US_MAX_WORKERS);
 	stream->timezone = text_column(tuple, desc, COL_TIMEZONE);
@@ -312,8 +312,7 @@ read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
 	stream->options_given = DatumGetJsonbPCopy(notnull_column(tuple, desc, COL_OPTIONS));
 	stream->misfit = read_options(stream, stream->options_given);
 	if (stream->misfit == NULL)
-		stream->misfit = find_misfit(stream, on_error, workers);
-	pfree(on_error);
+		stream->misfit = find_misfit(stream, workers);
 }
 
 /* the streams that a query gives, in the caller's memory context */

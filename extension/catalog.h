@@ -114,6 +114,7 @@ typedef struct UsStream
 	Oid			transform_oid;
 	Oid			filter_oid;		/* of options.filter */
 	UsOnError	on_error;
+	char	   *on_error_given; /* as stored: this version may not know it */
 	int			workers;		/* 1 .. US_MAX_WORKERS, whatever the row holds */
 	UsStreamOptions options;
 	Jsonb	   *options_given;	/* as stored, without those at their default */

@@ -286,7 +286,7 @@ us_stream_args_of(const UsStream *stream, UsStreamArgs *args)
 	args->nkey = stream->nkey;
 	args->transform = stream->transform;
 	args->columns = stream->columns;
-	args->on_error = pstrdup(stream->on_error == US_ON_ERROR_STOP ? "stop" : "dead_letter");
+	args->on_error = stream->on_error_given;
 	args->workers = stream->workers;
 	args->options = stream->options_given;
 	keep_functions(stream, args);

@@ -5,7 +5,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(58);
+SELECT plan(59);
 
 CREATE TABLE users (id uuid);
 
@@ -76,6 +76,10 @@ SELECT is(with_row($$ mode = 'merge' $$),
 SELECT is(with_row($$ on_error = 'ignore' $$),
 	$$stopped: on_error "ignore" is not known to this version; userstream.alter_stream('odd', on_error => 'dead_letter') continues$$,
 	'what it does with bad messages as well');
+UPDATE userstream.stream SET on_error = 'ignore';
+SELECT matches(refusal($$ SELECT userstream.alter_stream('odd', workers => 2) $$), '^22023: invalid on_error "ignore"',
+	'altering something else does not choose for it');
+UPDATE userstream.stream SET on_error = 'stop';
 SELECT is(with_row(format('workers = %s', workers)),
 	format($$stopped: a stream cannot have %s workers; userstream.alter_stream('odd', workers => %s) continues$$,
 		   workers, possible),

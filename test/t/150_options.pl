@@ -267,6 +267,21 @@ ok( wait_until(
 		$node, 'postgres',
 		q{SELECT sum(messages_applied) FROM userstream.ledger WHERE stream = 'told "so"'}, 70),
 	'the call that it names continues it');
+$node->safe_psql('postgres', q{UPDATE userstream.stream SET on_error = 'ignore', config_version = config_version + 1 WHERE name = 'told "so"'});
+$told->produce(10);
+$gone->produce(10);
+ok( wait_until(
+		$node, 'postgres',
+		q{SELECT state, last_error, pids FROM userstream.stream_status WHERE stream = 'told "so"'},
+		q{stopped|on_error "ignore" is not known to this version; userstream.alter_stream('told "so"', on_error => 'dead_letter') continues|}),
+	'so does what another version does with bad messages');
+$gone->is_delivered('postgres', 'gone', 'the other stream goes on still');
+is($node->safe_psql('postgres', $supervisors), $supervisor, 'with the same supervisor still');
+$node->safe_psql('postgres', q{SELECT userstream.alter_stream('told "so"', on_error => 'dead_letter')});
+ok( wait_until(
+		$node, 'postgres',
+		q{SELECT sum(messages_applied) FROM userstream.ledger WHERE stream = 'told "so"'}, 80),
+	'mended as it says, it goes on');
 
 $node->stop('fast');
 done_testing();
