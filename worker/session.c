@@ -27,12 +27,17 @@ static const char *const row_settings[][2] = {
 	{"session_replication_role", "origin"}
 };
 
-/* how long a worker waits */
+/*
+ * How long a worker waits.  Where it and a user wait for each other, it is the
+ * worker that gives way: it looks for a deadlock ten times as soon as others do
+ * by default, and has left the lock when who came later looks.
+ */
 static const char *const worker_settings[][2] = {
 	{"statement_timeout", "0"},
 	{"idle_in_transaction_session_timeout", "0"},
 	{"idle_session_timeout", "0"},
-	{"lock_timeout", "1s"}
+	{"deadlock_timeout", "100ms"},
+	{"lock_timeout", "900ms"}
 };
 
 static void
