@@ -364,7 +364,7 @@ run_transaction(UsAttempt *attempt)
 	begin_progress(attempt);
 	advance_positions(attempt);
 	write_rows(attempt);
-	us_run_check_suspects(&attempt->run, attempt->taken);
+	us_run_check_suspects(&attempt->run, attempt->taken, attempt->batch->suspects_before);
 	store_results(attempt);
 
 	attempt->phase = US_PHASE_COMMIT;
@@ -380,6 +380,8 @@ finish(UsAttempt *attempt)
 
 	batch->rows_written = 0;
 	batch->dead_letters = attempt->run.nletters;
+	batch->suspects_before = us_fault_run(attempt->run.suspects, attempt->taken,
+										  batch->suspects_before);
 	for (int i = 0; i < batch->npartitions; i++)
 	{
 		UsPartition *partition = &batch->partitions[i];

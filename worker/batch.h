@@ -37,6 +37,7 @@ typedef struct UsBatch
 	int			capacity;
 	UsMessage  *messages;		/* as they came */
 	int64		bytes;			/* of their values */
+	int64		suspects_before;	/* in a row, up to this batch: see us_fault_is_definition */
 	bool		letters_full;	/* max_dead_letters_per_minute: the stream stops at stop_at */
 	MemoryContext context;		/* reset before each attempt */
 

@@ -51,13 +51,32 @@ us_fault_classify(const char *sqlstate, UsFaultPlace place, bool row_security)
 	if (place == US_PLACE_BATCH)
 		return US_FAULT_STOP;
 
-	/* a policy judges the row; any other missing privilege hits every row */
+	/* a policy judges rows, but may be one that none can meet; any other missing right hits all */
 	if (strcmp(sqlstate, "42501") == 0)
-		return row_security ? US_FAULT_MESSAGE : US_FAULT_STOP;
+		return row_security ? US_FAULT_SUSPECT : US_FAULT_STOP;
 
 	/* the transaction itself is unusable: nothing could be stored */
 	if (has_class(sqlstate, "25"))
 		return US_FAULT_STOP;
 
+	/*
+	 * A function that calls what is not there (42883), or returns what it
+	 * should not (42804), may do so in a branch that few messages take, and
+	 * input functions raise such codes too: '1 2'::tsquery, 'x'::regclass.
+	 */
 	return is_about_data(sqlstate) ? US_FAULT_MESSAGE : US_FAULT_SUSPECT;
+}
+
+bool
+us_fault_is_definition(int64_t suspects, int64_t taken, int64_t before)
+{
+	return suspects > 0 && suspects == taken && before + taken >= US_FAULT_SUSPECT_RUN;
+}
+
+int64_t
+us_fault_run(int64_t suspects, int64_t taken, int64_t before)
+{
+	if (taken == 0)
+		return before;
+	return suspects == taken ? before + taken : 0;
 }

@@ -271,7 +271,7 @@ us_replay_dead_letters(const UsStream *stream, ArrayType *ids)
 	us_dead_letter_close(letters);
 	if (replay->taken > 0)
 		us_sink_end(replay->run.sink);
-	us_run_check_suspects(&replay->run, replay->taken);
+	us_run_check_suspects(&replay->run, replay->taken, 0);
 	for (int i = 0; i < replay->ntallies; i++)
 		us_position_count_retried(stream->id, replay->tallies[i].partition,
 								  replay->tallies[i].retried);

@@ -429,8 +429,8 @@ us_window_write(UsRun *run, const UsMessage *messages, int count)
 }
 
 void
-us_run_check_suspects(const UsRun *run, int64 taken)
+us_run_check_suspects(const UsRun *run, int64 taken, int64 before)
 {
-	if (taken >= US_FAULT_SUSPECT_BATCH && run->suspects == taken)
+	if (us_fault_is_definition(run->suspects, taken, before))
 		ReThrowError(run->first_suspect);
 }

@@ -61,9 +61,10 @@ extern void us_window_write(UsRun *run, const UsMessage *messages, int count);
  * us_run_check_suspects -- whether it is the definition that is wrong
  *
  * In:      taken      messages of all windows
+ *          before     suspects in a row before them
  * Errors:  the first suspect, when there were many messages and each failed
  *          for a reason that does not lie in data
  */
-extern void us_run_check_suspects(const UsRun *run, int64 taken);
+extern void us_run_check_suspects(const UsRun *run, int64 taken, int64 before);
 
 #endif							/* US_WINDOW_H */

@@ -153,7 +153,19 @@ is( sql("SELECT string_agg(DISTINCT sqlstate, ' '), bool_and(error LIKE 'new row
 		   FROM userstream.dead_letter WHERE stream = 'rows'"),
 	'42501|t', 'with the policy as the reason');
 is(sql('SELECT count(*) FROM rows WHERE seq > 300 AND seq % 2 = 1'), 0, 'and only that');
-sql('ALTER TABLE rows DISABLE ROW LEVEL SECURITY');
+# a policy that no row can meet is no message's fault
+sql("ALTER POLICY even ON rows WITH CHECK (false); SELECT userstream.pause_stream('rows')");
+ok(wait_until($node, 'postgres', q{SELECT coalesce(cardinality(pids), 0) FROM userstream.stream_status WHERE stream = 'rows'}, 0), 'paused');
+$delivery->produce(200);
+sql("SELECT userstream.resume_stream('rows')");
+ok( wait_until($node, 'postgres',
+		"SELECT state, last_error LIKE '%row-level security policy%', messages_read, dead_letters
+		   FROM userstream.stream_status WHERE stream = 'rows'", 'stopped|t|400|50'),
+	'a policy that refuses a whole large batch stops');
+sql("ALTER TABLE rows DISABLE ROW LEVEL SECURITY; SELECT userstream.resume_stream('rows')");
+ok( wait_until($node, 'postgres',
+		"SELECT messages_read, dead_letters FROM userstream.stream_status WHERE stream = 'rows'", '600|50'),
+	'without it, all of it goes in');
 
 # ---------------------------------------------------------------------------
 # names and owners

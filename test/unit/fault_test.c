@@ -59,7 +59,7 @@ static const struct
 	{"25P02", STOP, STOP},		/* in_failed_sql_transaction */
 	{"42501", STOP, STOP},		/* insufficient_privilege */
 
-	/* either: the definition, if every message of a large batch has it */
+	/* either: the definition, if many messages in a row have it */
 	{"03000", SUSPECT, STOP},
 	{"09000", SUSPECT, STOP},	/* triggered_action_exception */
 	{"0A000", SUSPECT, STOP},	/* feature_not_supported */
@@ -112,8 +112,8 @@ test_row_security(void)
 {
 	int			changed = 0;
 
-	tap_is(us_fault_classify("42501", US_PLACE_MESSAGE, true), MESSAGE,
-		   "a row that a policy refuses is its message's fault");
+	tap_is(us_fault_classify("42501", US_PLACE_MESSAGE, true), SUSPECT,
+		   "a row that a policy refuses is its message's fault, many in a row are not");
 	tap_is(us_fault_classify("42501", US_PLACE_BATCH, true), STOP,
 		   "a policy outside of a message stops");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -125,10 +125,34 @@ test_row_security(void)
 	tap_is(changed, 0, "row security says nothing about other errors");
 }
 
+/* a hundred in a row, in one batch or in many; anything else in a batch ends the run */
+static void
+test_runs(void)
+{
+	int64_t		run = 0;
+	int			batches = 0;
+
+	tap_ok(us_fault_is_definition(100, 100, 0), "a batch of a hundred suspects");
+	tap_ok(!us_fault_is_definition(99, 99, 0), "a batch of fewer");
+	tap_ok(!us_fault_is_definition(100, 101, 0), "one message of the batch went in");
+	tap_ok(!us_fault_is_definition(1, 2, 1000), "... and before it none");
+	tap_ok(!us_fault_is_definition(0, 0, 1000), "a batch without messages");
+	while (!us_fault_is_definition(1, 1, run))
+	{
+		run = us_fault_run(1, 1, run);
+		batches++;
+	}
+	tap_is(batches, 99, "single messages: the hundredth in a row");
+	tap_is(us_fault_run(0, 0, run), run, "a batch without messages does not end a run");
+	tap_is(us_fault_run(1, 2, run), 0, "one that went in does");
+	tap_is(us_fault_run(0, 5, run), 0, "so do errors that lie in data");
+}
+
 int
 main(void)
 {
 	test_classes();
 	test_row_security();
+	test_runs();
 	return tap_done();
 }
