@@ -55,8 +55,11 @@ OBJS = \
 	extension/feed_history.o \
 	extension/feed_fetch.o \
 	extension/feed_page.o \
+	extension/feed_split.o \
+	extension/feed_json.o \
 	extension/feed_records.o \
 	extension/feed_produce.o \
+	extension/feed_cpu.o \
 	extension/feed_status.o \
 	extension/cron_schedule.o \
 	extension/http_url.o \

@@ -99,6 +99,7 @@ run_page(UsFeedRun *run)
 	PageWork	work = {run, us_feed_fetch(run)};
 	bool		more;
 
+	us_feed_cpu_spent(run, US_PART_FETCH);
 	if (page->context != NULL)
 		MemoryContextDelete(page->context);
 	memset(page, 0, sizeof(*page));
@@ -106,7 +107,9 @@ run_page(UsFeedRun *run)
 	old = MemoryContextSwitchTo(page->context);
 	us_do(read_page, &work);
 	SPI_commit();
+	us_feed_cpu_spent(run, US_PART_READ);
 	us_feed_produce(run);
+	us_feed_cpu_spent(run, US_PART_PRODUCE);
 	MemoryContextSwitchTo(old);
 
 	run->pages++;
@@ -118,6 +121,7 @@ run_page(UsFeedRun *run)
 	us_do(write_page, run);
 	SPI_commit();
 	more = turn_page(run);
+	us_feed_cpu_spent(run, US_PART_REST);
 	return more;
 }
 
@@ -158,12 +162,15 @@ us_feed_attempt(UsFeedRun *run)
 {
 	const UsFeed *feed = run->feed;
 
+	us_feed_cpu_begin(run);
 	us_do(read_connections, run);
 	us_feed_topic_prepare(feed->kafka_server, feed->kafka_server_oid, feed->owner_oid,
 						  feed->topic, &feed->options);
 	SPI_commit();
 	open_client(run);
 	us_feed_producer_begin(run);
+	us_feed_cpu_spent(run, US_PART_REST);
 	while (run_page(run))
 		;
+	us_feed_cpu_report(run);
 }

@@ -32,7 +32,6 @@ typedef struct Chunk
 	UsFeedRun  *run;
 	Jsonb	  **records;
 	int			n;
-	int			first;			/* number of the first record on the page */
 } Chunk;
 
 /* ---- the owner ---- */
@@ -104,24 +103,25 @@ key_of(Jsonb *message, Datum path)
 	return fcinfo->isnull ? NULL : TextDatumGetCString(result);
 }
 
-/* a copy in UTF-8, in the page's context */
+/* a copy in UTF-8, in the page's context; length is that of text, then of the copy */
 static char *
 keep(UsFeedPage *page, char *text, int *length)
 {
-	char	   *utf8 = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+	char	   *utf8 = pg_server_to_any(text, *length, PG_UTF8);
 	char	   *copy;
 
-	*length = (int) strlen(utf8);
+	if (utf8 != text)
+		*length = (int) strlen(utf8);
 	copy = MemoryContextAlloc(page->context, *length + 1);
 	memcpy(copy, utf8, *length + 1);
 	return copy;
 }
 
 static void
-add_message(UsFeedRun *run, int record, Jsonb *value, Datum path, StringInfo buffer)
+add_message(UsFeedRun *run, Jsonb *value, Datum path, StringInfo buffer)
 {
 	UsFeedPage *page = &run->current;
-	UsFeedMessage message = {.record = record};
+	UsFeedMessage message = {0};
 
 	if (run->feed->key != NULL)
 	{
@@ -132,10 +132,12 @@ add_message(UsFeedRun *run, int record, Jsonb *value, Datum path, StringInfo buf
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("the message has no field \"%s\", which is its key",
 							run->feed->key)));
+		message.key_len = (int) strlen(key);
 		message.key = keep(page, key, &message.key_len);
 	}
 	resetStringInfo(buffer);
 	(void) JsonbToCString(buffer, &value->root, VARSIZE(value));
+	message.value_len = buffer->len;
 	message.value = keep(page, buffer->data, &message.value_len);
 
 	if (page->nmessages == page->messages_capacity)
@@ -170,6 +172,27 @@ transform_query(const UsFeed *feed)
 					" FROM pg_catalog.unnest($1) WITH ORDINALITY AS r (record, n)", name);
 }
 
+/*
+ * One plan for all chunks of a page: it is made at its first use, for any
+ * array, and ends with the caller's SPI connection.
+ */
+void
+us_feed_records_begin(UsFeedRun *run)
+{
+	const char *query = transform_query(run->feed);
+	Oid			types[1] = {JSONBARRAYOID};
+	Session		saved;
+
+	run->transform = NULL;
+	if (query == NULL)
+		return;
+	saved = become_owner(run->feed);
+	run->transform = SPI_prepare_cursor(query, 1, types, CURSOR_OPT_GENERIC_PLAN);
+	if (run->transform == NULL)
+		elog(ERROR, "could not prepare the transform of feed \"%s\"", run->feed->name);
+	become_caller(saved);
+}
+
 /* the results of the statement that just ran */
 static void
 take_results(Chunk *chunk, Datum path, StringInfo buffer)
@@ -186,7 +209,7 @@ take_results(Chunk *chunk, Datum path, StringInfo buffer)
 
 		if (isnull)
 			continue;
-		add_message(chunk->run, chunk->first + (int) n - 1, DatumGetJsonbP(value), path, buffer);
+		add_message(chunk->run, DatumGetJsonbP(value), path, buffer);
 		if (n != last)
 			chunk->run->current.skipped--;
 		last = n;
@@ -209,23 +232,21 @@ transform_chunk(void *argument)
 	Chunk	   *chunk = argument;
 	const UsFeed *feed = chunk->run->feed;
 	Datum		path = feed->key == NULL ? (Datum) 0 : key_path(feed->key);
-	char	   *query = transform_query(feed);
-	Oid			types[1] = {JSONBARRAYOID};
 	Datum		values[1];
 	StringInfoData buffer;
 
 	initStringInfo(&buffer);
-	if (query == NULL)
+	if (chunk->run->transform == NULL)
 	{
 		for (int i = 0; i < chunk->n; i++)
-			add_message(chunk->run, chunk->first + i, chunk->records[i], path, &buffer);
+			add_message(chunk->run, chunk->records[i], path, &buffer);
 		return;
 	}
 
 	values[0] = record_array(chunk);
 	SPI_connect();
 	chunk->run->current.skipped += chunk->n;
-	if (SPI_execute_with_args(query, 1, types, values, NULL, false, 0) != SPI_OK_SELECT)
+	if (SPI_execute_plan(chunk->run->transform, values, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not call the transform of feed \"%s\"", feed->name);
 	take_results(chunk, path, &buffer);
 	SPI_finish();
@@ -257,7 +278,7 @@ static void
 keep_bad_record(UsFeedRun *run, Jsonb *record, const ErrorData *error)
 {
 	char	   *text = JsonbToCString(NULL, &record->root, VARSIZE(record));
-	int			length;
+	int			length = (int) strlen(text);
 	char	   *value = keep(&run->current, text, &length);
 
 	us_feed_bad_record(&run->current, value, length, error->sqlerrcode,
@@ -286,15 +307,19 @@ try_chunk(Chunk *chunk)
 void
 us_feed_records_add(UsFeedRun *run, Jsonb **records, int n)
 {
-	Chunk		all = {run, records, n, run->current.records};
-	Session		saved = become_owner(run->feed);
+	Chunk		all = {run, records, n};
+	Session		saved;
 
+	if (n == 0)
+		return;
+	us_feed_cpu_spent(run, US_PART_READ);
+	saved = become_owner(run->feed);
 	run->current.records += n;
 	if (try_chunk(&all) != NULL)
 	{
 		for (int i = 0; i < n; i++)
 		{
-			Chunk		one = {run, &records[i], 1, all.first + i};
+			Chunk		one = {run, &records[i], 1};
 			ErrorData  *error = try_chunk(&one);
 
 			if (error != NULL)
@@ -302,4 +327,5 @@ us_feed_records_add(UsFeedRun *run, Jsonb **records, int n)
 		}
 	}
 	become_caller(saved);
+	us_feed_cpu_spent(run, US_PART_TRANSFORM);
 }

@@ -23,7 +23,6 @@ typedef struct UsFeedMessage
 	int			key_len;
 	char	   *value;
 	int			value_len;
-	int			record;			/* number of its record on the page, from 0 */
 } UsFeedMessage;
 
 /* a record of which no message could be made, or sent */
@@ -51,6 +50,17 @@ typedef struct UsFeedPage
 	char	   *since;			/* value of option since; NULL = none */
 } UsFeedPage;
 
+/* what the backend's CPU time goes into */
+typedef enum UsFeedPart
+{
+	US_PART_FETCH,				/* the request, and inflating its response */
+	US_PART_READ,				/* JSON of the page, and splitting it into records */
+	US_PART_TRANSFORM,			/* records to messages */
+	US_PART_PRODUCE,			/* messages to librdkafka, and its reports */
+	US_PART_REST,				/* connections, history */
+	US_NPARTS
+} UsFeedPart;
+
 typedef struct UsFeedRun
 {
 	UsFeed	   *feed;
@@ -67,6 +77,7 @@ typedef struct UsFeedRun
 	int			page;			/* number of the page, from 1 */
 	char	   *since;			/* read last; NULL = none */
 	UsFeedPage	current;
+	struct _SPI_plan *transform;	/* while a page is read; NULL = none */
 
 	/* the attempt, as feed_run will show it */
 	bool		producing;		/* the producer counts for this attempt */
@@ -80,6 +91,11 @@ typedef struct UsFeedRun
 	int64		failed;
 	int64		skipped;
 
+	/* CPU time in ns: of this thread by part, and when it was looked at last */
+	int64		spent[US_NPARTS];
+	int64		thread_ns;
+	int64		process_ns;		/* of all threads, at the attempt's start */
+
 	/* of the error that is being raised */
 	bool		may_retry;
 	int64		retry_after_ms; /* -1 = not asked for */
@@ -92,6 +108,18 @@ typedef struct UsFeedRun
  * Errors:  what went wrong; only a rollback may follow
  */
 extern void us_feed_attempt(UsFeedRun *run);
+
+/*
+ * us_feed_cpu_begin, us_feed_cpu_spent, us_feed_cpu_report -- what an attempt
+ * costs
+ *
+ * The CPU time since the call before goes to a part; the report, of level
+ * DEBUG1, has all of them and that of the other threads: librdkafka's, and
+ * those that look up names.
+ */
+extern void us_feed_cpu_begin(UsFeedRun *run);
+extern void us_feed_cpu_spent(UsFeedRun *run, UsFeedPart part);
+extern void us_feed_cpu_report(const UsFeedRun *run);
 
 /*
  * us_feed_fetch -- ask for the page where the run stands
@@ -122,10 +150,25 @@ pg_noreturn extern void us_feed_refuse_body(const UsFeedRun *run, const UsHttpRe
 extern void us_feed_page_read(UsFeedRun *run, const UsHttpResponse *response);
 
 /*
+ * us_feed_read_json, us_feed_read_ndjson -- the text of a page to messages
+ *
+ * In:      text   in the database's encoding
+ * Errors:  as us_feed_page_read
+ */
+extern void us_feed_read_json(UsFeedRun *run, const UsHttpResponse *response, const char *text);
+extern void us_feed_read_ndjson(UsFeedRun *run, const UsHttpResponse *response, const char *text);
+
+/* what a text says by its kind of error; another error is not about the text */
+extern bool us_feed_is_about_text(const ErrorData *error);
+extern char *us_feed_error_text(const ErrorData *error);	/* message and detail; palloc'd */
+
+/*
  * us_feed_records_add -- records to messages of the page, by the transform
  *
  * In:      records   n values, n at most what one statement shall take
+ * Needs:   us_feed_records_begin called in the SPI connection that is open
  */
+extern void us_feed_records_begin(UsFeedRun *run);
 extern void us_feed_records_add(UsFeedRun *run, Jsonb **records, int n);
 
 /* one more bad record of the page; everything is copied */

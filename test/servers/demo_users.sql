@@ -17,7 +17,7 @@ CREATE TABLE spark_streams.created_users (
 	nationality			text
 );
 
-CREATE FUNCTION format_user(r jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE RETURN jsonb_build_object(
+CREATE FUNCTION format_user(r jsonb) RETURNS jsonb LANGUAGE sql STABLE RETURN jsonb_build_object(
 	'id', r #> '{login,uuid}',
 	'first_name', r #> '{name,first}',
 	'last_name', r #> '{name,last}',

@@ -130,6 +130,40 @@ is_run('exact', 'succeeded 1 1/1/0/0', 'numbers');
 is(messages_of($to), '|{"e": 0.00000000000000000001, "n": 12345678901234567890.1234567890123456789, "z": 1.10}',
 	'stay exact');
 
+sub in_url
+{
+	my ($text) = @_;
+	return $text =~ s/([^0-9a-z,])/sprintf '%%%02x', ord $1/ger;
+}
+
+# records are read without the page around them, with the same result
+my %bodies = (
+	twice_there => [ '{"r":[{"id":1}],"r":[{"id":2}]}', '{"id": 2}' ],
+	escaped => [ '{"\\u0072":[{"id":3}]}', '{"id": 3}' ],
+	not_a_list => [ '{"r":{"id":4}}', '{"id": 4}' ],
+	quoted => [ '{"x":{"r":[0]},"r" : [ {"id":"],["} , ["\\"]",{}],"}" ,7] , "y":"[1"}', qq({"id": "],["}\n["\\"]", {}]\n"}"\n7) ],
+	no_list => [ '{"r":[]}', '' ],
+	absent => [ '{"s":[1]}', '' ],
+);
+foreach my $name (sort keys %bodies)
+{
+	my ($body, $expected) = @{ $bodies{$name} };
+
+	$to = make_feed("split_$name", '/text?body=' . in_url($body), records => q{'$.r[*]'});
+	run_feed($node, 'postgres', "split_$name");
+	is(messages_of($to) =~ s/^\|//gmr, $expected, "records of a page: $name");
+}
+my $torn = 0;
+foreach my $body ('{"r":[1,]}', '{"r":[,1]}', '{"r":[1 2]}', '{"r":[1}}', '{"r":[1] 2}', '{"r":[1],}', '{"r":[1', '{"r":[1]}]',
+	'{"r":["\\x"]}', '{"r":[[1]}', '{"r":[' . join(',', 1 .. 2000) . ',x]}')
+{
+	my $name = 'torn_' . ++$torn;
+
+	$to = make_feed($name, '/text?body=' . in_url($body), records => q{'$.r[*]'});
+	like((run_feed($node, 'postgres', $name))[1], qr/is not JSON \(.*invalid input syntax for type json: /, 'not JSON: ' . substr $body, -20);
+	is(last_run($node, 'postgres', $name, 'records, records_produced'), '0|0', 'nothing of it was produced');
+}
+
 my $list = '/text?body=[{"id":1},{"id":2},{"id":3},{"id":4},{"id":5}]';
 $node->safe_psql('postgres', q{
 	CREATE FUNCTION twice(r jsonb) RETURNS SETOF jsonb LANGUAGE sql AS $$
