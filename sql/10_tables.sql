@@ -80,6 +80,7 @@ CREATE TABLE dead_letter (
 	retried_at			timestamptz
 );
 CREATE INDEX dead_letter_stream_idx ON dead_letter (stream, partition, kafka_offset);
+CREATE INDEX dead_letter_stream_id_idx ON dead_letter (stream, id DESC);
 CREATE INDEX dead_letter_created_at_idx ON dead_letter (created_at);
 
 CREATE TABLE incident (

@@ -74,6 +74,8 @@ CREATE TABLE feed_run (
 	last_offsets		jsonb
 );
 CREATE INDEX feed_run_feed_idx ON feed_run (feed, started_at);
+-- the last error of a feed that has failed seldom
+CREATE INDEX feed_run_error_idx ON feed_run (feed, started_at) WHERE error IS NOT NULL AND state <> 'skipped';
 CREATE INDEX feed_run_started_at_idx ON feed_run (started_at);
 COMMENT ON SEQUENCE feed_run_run_id_seq IS 'gives feed_run.run_id';
 COMMENT ON SEQUENCE feed_run_id_seq IS 'gives feed_run.id';
@@ -191,7 +193,7 @@ CROSS JOIN LATERAL (
 	FROM (SELECT DISTINCT ON (run_id) state AS last_state
 		  FROM userstream.feed_run
 		  WHERE feed = f.name AND state <> 'skipped'
-			AND started_at > clock_timestamp() - interval '24 hours'
+			AND started_at > now() - interval '24 hours'
 		  ORDER BY run_id, attempt DESC) runs
 ) c;
 COMMENT ON VIEW feed_status IS 'feeds of the current role (all of them for members of pg_monitor), one row each';

@@ -185,3 +185,43 @@ COMMENT ON COLUMN ledger.dead_letters IS 'messages stored as dead letters, ever'
 COMMENT ON COLUMN ledger.skipped IS 'messages left out on purpose, such as tombstones';
 COMMENT ON COLUMN ledger.retried IS 'dead letters that a retry applied later; part of dead_letters';
 COMMENT ON COLUMN ledger.balanced IS 'whether messages_read = messages_applied + dead_letters + skipped';
+
+CREATE VIEW stream_definition WITH (security_barrier) AS
+SELECT s.name AS stream,
+	   l.owner,
+	   coalesce(f.srvname::text COLLATE "default", s.server) AS server,
+	   s.topic,
+	   l.target,
+	   s.format,
+	   s.mode,
+	   s.key,
+	   s.columns,
+	   s.transform,
+	   s.start_at,
+	   s.on_error,
+	   s.workers,
+	   s.options,
+	   s.timezone,
+	   s.config_version,
+	   s.created_at
+FROM userstream.stream s
+JOIN userstream._stream_live() l ON l.stream_id = s.id
+LEFT JOIN pg_catalog.pg_foreign_server f ON f.oid = s.server_oid;
+COMMENT ON VIEW stream_definition IS 'what create_stream and alter_stream were told of each stream; visible as stream_status';
+COMMENT ON COLUMN stream_definition.stream IS 'name of the stream';
+COMMENT ON COLUMN stream_definition.owner IS 'role that owns the stream and as which its workers write';
+COMMENT ON COLUMN stream_definition.server IS 'Kafka server of its topic';
+COMMENT ON COLUMN stream_definition.topic IS 'Kafka topic';
+COMMENT ON COLUMN stream_definition.target IS 'table that the rows go to, qualified and quoted';
+COMMENT ON COLUMN stream_definition.format IS 'format of the messages';
+COMMENT ON COLUMN stream_definition.mode IS 'append or upsert';
+COMMENT ON COLUMN stream_definition.key IS 'columns that name a row in upsert; null: none given';
+COMMENT ON COLUMN stream_definition.columns IS 'fields that columns take, beside those of their own name; null: none given';
+COMMENT ON COLUMN stream_definition.transform IS 'signature of the function that makes rows of messages, as when last written; null: none';
+COMMENT ON COLUMN stream_definition.start_at IS 'where a partition begins that has no position yet';
+COMMENT ON COLUMN stream_definition.on_error IS 'what becomes of a message that cannot be taken: dead_letter, or stop';
+COMMENT ON COLUMN stream_definition.workers IS 'number of workers wanted; no more than partitions are started';
+COMMENT ON COLUMN stream_definition.options IS 'options as given, without those left at their default';
+COMMENT ON COLUMN stream_definition.timezone IS 'TimeZone in which values are read: that of the creator''s session';
+COMMENT ON COLUMN stream_definition.config_version IS 'raised by every change of the definition';
+COMMENT ON COLUMN stream_definition.created_at IS 'time of create_stream';

@@ -84,4 +84,4 @@ COMMENT ON POLICY own ON stream_history IS 'each role sees what it owns';
 COMMENT ON POLICY own ON feed_run IS 'each role sees what it owns';
 
 GRANT SELECT ON dead_letter, incident, stream_history, feed_run TO PUBLIC;
-GRANT SELECT ON stream_status, partition_status, ledger, feed_status, mirror_status TO PUBLIC;
+GRANT SELECT ON stream_status, stream_definition, partition_status, ledger, feed_status, mirror_status TO PUBLIC;

@@ -68,6 +68,10 @@ SELECT is(columns_of('stream_status'),
 	'messages_read bigint, rows_written bigint, dead_letters bigint, last_error text, '
 	'last_error_at timestamp with time zone, failing_since timestamp with time zone, '
 	'config_version integer, server text', 'stream_status has its columns');
+SELECT is(columns_of('stream_definition'),
+	'stream text, owner text, server text, topic text, target text, format text, mode text, key text[], '
+	'columns jsonb, transform text, start_at text, on_error text, workers integer, options jsonb, '
+	'timezone text, config_version integer, created_at timestamp with time zone', 'stream_definition has its columns');
 SELECT is(columns_of('partition_status'),
 	'stream text, partition integer, state text, next_offset bigint, low_offset bigint, '
 	'high_offset bigint, lag_messages bigint, last_message_at timestamp with time zone, '
@@ -105,7 +109,7 @@ SELECT set_eq(
 	$$ SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	   WHERE n.nspname = 'userstream' AND c.relkind IN ('r', 'v', 'c', 'S', 'm', 'f', 'p') $$,
 	ARRAY['stream', 'stream_position', 'dead_letter', 'incident', 'stream_history', 'message',
-		  'stream_status', 'partition_status', 'ledger', '_partition',
+		  'stream_status', 'stream_definition', 'partition_status', 'ledger', '_partition',
 		  'feed', 'feed_run', 'feed_status', 'feed_id_seq', 'feed_run_id_seq', 'feed_run_run_id_seq',
 		  'mirror', 'mirror_position', 'mirror_status', 'mirror_id_seq',
 		  'stream_id_seq', 'dead_letter_id_seq', 'incident_id_seq'],
@@ -213,7 +217,7 @@ SELECT set_eq(
 			aclexplode(c.relacl) a
 	   WHERE n.nspname = 'userstream' AND a.grantee = 0 $$,
 	$$ SELECT r::name, 'SELECT' FROM unnest(ARRAY['dead_letter', 'incident', 'stream_history',
-		'stream_status', 'partition_status', 'ledger', 'feed_run', 'feed_status', 'mirror_status']) AS r $$,
+		'stream_status', 'stream_definition', 'partition_status', 'ledger', 'feed_run', 'feed_status', 'mirror_status']) AS r $$,
 	'everybody may read the views and what row security filters, and nothing else');
 SELECT is_empty(
 	$$ SELECT c.oid::regclass FROM pg_class c
