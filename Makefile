@@ -220,7 +220,7 @@ TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: help dashboard deps test soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-demo run-bench run-tree
+.PHONY: help run-checked-dashboard dashboard deps test soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
@@ -306,17 +306,22 @@ $(CQL_TOOLS): $(STATE)/bin/%: test/servers/%.c test/servers/cql_client.c test/se
 
 run-tools: $(TOOLS) $(CQL_TOOLS)
 
-run-test: run-build run-dashboard
+run-test: run-build run-dashboard run-checked-dashboard
 	@exec test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_JOBS)" "$(TEST_PARTS)" $(TESTS)
 
 run-dashboard:
 	@$(MAKE) -s -j$(JOBS) -C dashboard BUILD=$(STATE)/dashboard
 
+# as CGI the tests run one that the sanitizers watch
+run-checked-dashboard:
+	@$(MAKE) -s -j$(JOBS) -C dashboard BUILD=$(STATE)/dashboard-checked $(STATE)/dashboard-checked/dashboard \
+		CFLAGS="-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
+
 run-demo: run-build run-dashboard
 	@exec test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT) $(DEMO_HTTP_PORT) \
 		$(if $(filter 0,$(CASSANDRA)),0,$(DEMO_CASSANDRA_PORT)) '$(API_URL)'
 
-run-bench: run-build
+run-bench: run-build run-dashboard
 	@test/servers/tree $(STATE) bench
 	@. test/servers/env.sh && userstream_env $(STATE) bench && exec test/bench/run
 

@@ -10,6 +10,7 @@
 
 #include "dashboard/escape.h"
 #include "dashboard/format.h"
+#include "dashboard/message.h"
 
 /* a state is told by its word, and beside it by shape and colour */
 static const struct
@@ -66,13 +67,6 @@ us_cell_is_number(UsKind kind)
 		kind == US_KIND_SECONDS || kind == US_KIND_BYTES;
 }
 
-static int
-hex_value(char c)
-{
-	return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
-/* the server's own hex, so it needs no checks but of its end */
 static void
 write_binary(UsBuf *body, const char *text)
 {
@@ -83,12 +77,7 @@ write_binary(UsBuf *body, const char *text)
 		us_html_text(body, text);
 		return;
 	}
-	for (text += 2; text[0] && text[1]; text += 2)
-	{
-		char		c = (char) (hex_value(text[0]) << 4 | hex_value(text[1]));
-
-		us_buf_add(&bytes, &c, 1);
-	}
+	us_message_unhex(&bytes, text);
 	if (bytes.len == 0)
 		us_buf_puts(body, "<span class=\"none\">0 bytes</span>");
 	us_html_bytes(body, us_buf_text(&bytes), bytes.len);

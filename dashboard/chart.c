@@ -240,12 +240,12 @@ write_time_axis(UsBuf *body, double first, double last)
 }
 
 static void
-write_line(UsBuf *body, const UsChart *chart, const PGresult *rows, int s,
+write_line(UsBuf *body, const UsChart *chart, const PGresult *rows, int s, bool joined,
 		   double first, double last, double max)
 {
 	bool		drawing = false;
 
-	us_buf_printf(body, "<path class=\"line s%d\" d=\"", s);
+	us_buf_printf(body, "<path class=\"%s s%d\" d=\"", joined ? "line" : "dots", s);
 	for (int row = 0; row < PQntuples(rows); row++)
 	{
 		double		value = value_of(rows, row, chart->series[s].column);
@@ -259,13 +259,13 @@ write_line(UsBuf *body, const UsChart *chart, const PGresult *rows, int s,
 					  x_at(value_of(rows, row, chart->x_column), first, last), y_at(value, max));
 		/* a single point has a dot by the line's round cap */
 		us_buf_puts(body, drawing ? "" : "h0");
-		drawing = true;
+		drawing = joined;
 	}
 	us_buf_printf(body, "\"><title>%s</title></path>\n", chart->series[s].label);
 }
 
-void
-us_chart_lines(UsBuf *body, const UsChart *chart, const PGresult *rows)
+static void
+write_over_time(UsBuf *body, const UsChart *chart, const PGresult *rows, bool joined)
 {
 	int			n = PQntuples(rows);
 	double		first;
@@ -289,6 +289,18 @@ us_chart_lines(UsBuf *body, const UsChart *chart, const PGresult *rows)
 	write_legend(body, chart);
 	write_time_axis(body, first, last);
 	for (int s = 0; chart->series[s].column; s++)
-		write_line(body, chart, rows, s, first, last, max);
+		write_line(body, chart, rows, s, joined, first, last, max);
 	end_chart(body, chart);
+}
+
+void
+us_chart_lines(UsBuf *body, const UsChart *chart, const PGresult *rows)
+{
+	write_over_time(body, chart, rows, true);
+}
+
+void
+us_chart_points(UsBuf *body, const UsChart *chart, const PGresult *rows)
+{
+	write_over_time(body, chart, rows, false);
 }

@@ -32,11 +32,16 @@ typedef struct UsChart
 	UsSeries	series[US_CHART_MAX_SERIES + 1];
 } UsChart;
 
+/* how rows become a picture */
+typedef void (*UsDraw) (UsBuf *body, const UsChart *chart, const PGresult *rows);
+
 /* a bar for each row, its series on top of each other; values are not negative */
 extern void us_chart_bars(UsBuf *body, const UsChart *chart, const PGresult *rows);
 
 /* a line for each series over time, rows in its order; a null is a gap */
 extern void us_chart_lines(UsBuf *body, const UsChart *chart, const PGresult *rows);
+/* the same as dots that nothing joins */
+extern void us_chart_points(UsBuf *body, const UsChart *chart, const PGresult *rows);
 
 /* the smallest of 1, 2, 5 times a power of ten of which at most six reach max */
 extern double us_chart_step(double max);

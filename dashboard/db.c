@@ -11,16 +11,44 @@
 
 static PGconn *connection;
 static long long page_end_ms;
+static long long spent_us;
+static char now_text[40];
 static char sqlstate[6];
 static char message[1024];
 
-long long
-us_clock_ms(void)
+static long long
+clock_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+long long
+us_clock_ms(void)
+{
+	return clock_us() / 1000;
+}
+
+/* every statement of ours, and the time that it takes */
+static PGresult *
+execute(const char *sql, int nparams, const char *const *params)
+{
+	long long	begin = clock_us();
+	PGresult   *result = PQexecParams(connection, sql, nparams, NULL, params, NULL, NULL, 0);
+
+	spent_us += clock_us() - begin;
+	return result;
+}
+
+long long
+us_db_take_spent(void)
+{
+	long long	spent = spent_us;
+
+	spent_us = 0;
+	return spent;
 }
 
 /* so that a message of the server's is neither printed nor lost */
@@ -34,7 +62,7 @@ ignore_notice(void *arg, const PGresult *result)
 static bool
 run_quietly(const char *sql)
 {
-	PGresult   *result = PQexecParams(connection, sql, 0, NULL, NULL, NULL, NULL, 0);
+	PGresult   *result = execute(sql, 0, NULL);
 	ExecStatusType status = PQresultStatus(result);
 
 	PQclear(result);
@@ -50,9 +78,7 @@ set_timeout(int ms)
 	bool		done;
 
 	snprintf(text, sizeof(text), "%d", ms);
-	result = PQexecParams(connection,
-						  "SELECT pg_catalog.set_config('statement_timeout', $1, false)",
-						  1, NULL, values, NULL, NULL, 0);
+	result = execute("SELECT pg_catalog.set_config('statement_timeout', $1, false)", 1, values);
 	done = PQresultStatus(result) == PGRES_TUPLES_OK;
 	PQclear(result);
 	return done;
@@ -96,6 +122,25 @@ connect_now(void)
 	return false;
 }
 
+/* the page's time, which now() is in all its statements */
+static bool
+read_now(void)
+{
+	PGresult   *result = execute("SELECT pg_catalog.now()", 0, NULL);
+	bool		done = PQresultStatus(result) == PGRES_TUPLES_OK;
+
+	if (done)
+		snprintf(now_text, sizeof(now_text), "%s", PQgetvalue(result, 0, 0));
+	PQclear(result);
+	return done;
+}
+
+const char *
+us_db_now(void)
+{
+	return now_text;
+}
+
 bool
 us_db_begin(void)
 {
@@ -104,7 +149,7 @@ us_db_begin(void)
 	{
 		if (connection == NULL && !connect_now())
 			return false;
-		if (run_quietly("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+		if (run_quietly("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") && read_now())
 		{
 			page_end_ms = us_clock_ms() + US_DB_PAGE_MS;
 			return true;
@@ -144,7 +189,7 @@ query_within(int ms, const char *sql, int nparams, const char *const *params)
 	if (ms != US_DB_PANEL_MS && !set_timeout(ms))
 		ms = US_DB_PANEL_MS;
 	run_quietly("SAVEPOINT panel");
-	result = PQexecParams(connection, sql, nparams, NULL, params, NULL, NULL, 0);
+	result = execute(sql, nparams, params);
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 	{
 		keep_error(result);

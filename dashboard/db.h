@@ -34,6 +34,12 @@ extern PGresult *us_db_query(const char *sql, int nparams, const char *const *pa
 /* as us_db_query with more time; for what waits for Kafka */
 extern PGresult *us_db_look(const char *sql, int nparams, const char *const *params);
 
+/* now() of the page, as the server writes it */
+extern const char *us_db_now(void);
+
+/* microseconds that statements took since this was asked the last time */
+extern long long us_db_take_spent(void);
+
 /* of the last query that failed */
 extern const char *us_db_sqlstate(void);
 /* its message and hint; never shown when the connection failed */

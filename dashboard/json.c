@@ -121,3 +121,13 @@ us_json_free(UsJson *json)
 {
 	json_decref(json);
 }
+
+bool
+us_json_is_valid(const char *bytes, size_t len)
+{
+	size_t		flags = JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL;
+	json_t	   *value = json_loadb(bytes, len, flags, NULL);
+
+	json_decref(value);
+	return value != NULL;
+}

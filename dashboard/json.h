@@ -25,5 +25,7 @@ extern void us_json_add_error(UsJson *json, const char *name, const char *sqlsta
 extern void us_json_add_text(UsJson *json, const char *name, const char *text);
 extern void us_json_write(UsBuf *buf, const UsJson *json);
 extern void us_json_free(UsJson *json);
+/* whether bytes are one JSON value */
+extern bool us_json_is_valid(const char *bytes, size_t len);
 
 #endif							/* US_DASHBOARD_JSON_H */

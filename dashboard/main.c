@@ -26,10 +26,12 @@ static void
 show_error(const UsRequest *request, UsReply *reply, int status, const char *text)
 {
 	UsPage		page = {
-		.request = (UsRequest *) request, .reply = reply, .body = &reply->body, .title = ""
+		.request = (UsRequest *) request, .reply = reply, .body = &reply->body, .title = "",
+		.bare = true
 	};
 
 	us_buf_free(&reply->body);
+	reply->stable_len = 0;
 	reply->status = status;
 	reply->caching = US_CACHING_NEVER;
 	if (request->format == US_FORMAT_CSV)
@@ -63,6 +65,7 @@ show_page(const UsRoute *route, UsRequest *request, UsReply *reply, const char *
 		: request->format == US_FORMAT_CSV ? "text/csv; charset=utf-8; header=present"
 		: "text/html; charset=utf-8";
 	reply->caching = route->caching;
+	reply->shared = true;
 	if (request->format == US_FORMAT_CSV)
 		reply->file_name = "userstream.csv";
 	if (request->format == US_FORMAT_JSON)
@@ -113,6 +116,7 @@ answer(UsRequest *request, UsReply *reply)
 			reply->type = request->openmetrics
 				? "application/openmetrics-text; version=1.0.0; charset=utf-8"
 				: "text/plain; version=0.0.4; charset=utf-8";
+			reply->shared = true;
 			us_metrics_write(&reply->body, request->openmetrics);
 		}
 		else
@@ -134,15 +138,17 @@ static void
 serve(UsVariable variable, void *context, UsBuf *out)
 {
 	static UsRequest request;
-	UsReply		reply = {200, "text/html; charset=utf-8", NULL, US_CACHING_NEVER, false, {0}};
+	UsReply		reply = {200, "text/html; charset=utf-8", NULL, US_CACHING_NEVER, false, false, 0, 0, {0}};
 
 	us_request_read(&request, variable, context);
 	if (us_shared_find(&request, &reply))
 	{
+		reply.db_us = 0;
 		us_reply_write(&reply, &request, out);
 		return;					/* its body stays where it is kept */
 	}
 	answer(&request, &reply);
+	reply.db_us = us_db_take_spent();
 	us_reply_write(&reply, &request, out);
 	us_shared_keep(&request, &reply);
 }
@@ -164,11 +170,12 @@ static int
 serve_cgi(void)
 {
 	UsBuf		out = {0};
+	bool		done;
 
 	serve(cgi_variable, NULL, &out);
-	if (out.failed)
-		return 1;
-	return fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : 1;
+	done = !out.failed && fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+	us_buf_free(&out);
+	return done ? 0 : 1;
 }
 
 static int

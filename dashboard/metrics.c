@@ -31,11 +31,8 @@ typedef struct Collector
 	const char *name;
 	const char *sql;
 	const char *labels[4];		/* columns that are labels, of the same name */
-	Family		families[8];
+	Family		families[9];
 } Collector;
-
-#define PARTITIONS " FROM userstream.partition_status p LEFT JOIN userstream.stream_status s USING (stream)" \
-	" ORDER BY stream, partition LIMIT 10001"
 
 static const Collector collectors[] = {
 	{"build",
@@ -54,18 +51,16 @@ static const Collector collectors[] = {
 			"Time since which a stream fails or is stopped, 0 when it does not.", "failing_seconds"},
 			{"stream_lag_seconds", "gauge", "seconds", "Age of the oldest message that was not read.", "lag_seconds"}}},
 	{"partitions",
-		"SELECT stream, s.topic, partition, next_offset, low_offset, high_offset, p.lag_messages"
-		PARTITIONS,
+		"SELECT stream, s.topic, partition, next_offset, low_offset, high_offset, p.lag_messages,"
+		" p.messages_read, p.rows_written, skipped, p.dead_letters"
+		" FROM userstream.partition_status p LEFT JOIN userstream.stream_status s USING (stream)"
+		" ORDER BY stream, partition LIMIT 10001",
 		{"stream", "topic", "partition"},
 		{{"partition_next_offset", "gauge", NULL, "Kafka offset that a stream reads next.", "next_offset"},
 			{"partition_high_offset", "gauge", NULL, "Kafka offset that the next message gets.", "high_offset"},
 			{"partition_low_offset", "gauge", NULL, "First Kafka offset that is kept.", "low_offset"},
-			{"partition_lag_messages", "gauge", NULL, "Messages that were not read.", "lag_messages"}}},
-	{"counters",
-		"SELECT stream, s.topic, partition, p.messages_read, p.rows_written, skipped, p.dead_letters"
-		PARTITIONS,
-		{"stream", "topic", "partition"},
-		{{"messages_read", "counter", NULL, "Messages that Kafka gave in committed batches.", "messages_read"},
+			{"partition_lag_messages", "gauge", NULL, "Messages that were not read.", "lag_messages"},
+			{"messages_read", "counter", NULL, "Messages that Kafka gave in committed batches.", "messages_read"},
 			{"rows_written", "counter", NULL, "Rows written to the target.", "rows_written"},
 			{"messages_skipped", "counter", NULL, "Messages left out on purpose.", "skipped"},
 			{"dead_letters", "counter", NULL, "Messages stored as dead letters.", "dead_letters"}}},

@@ -12,6 +12,7 @@
 #include "dashboard/cell.h"
 #include "dashboard/db.h"
 #include "dashboard/escape.h"
+#include "dashboard/format.h"
 #include "dashboard/route.h"
 
 bool
@@ -33,6 +34,35 @@ write_navigation(UsPage *page)
 					  route->navigation);
 	}
 	us_buf_puts(page->body, "</ul></nav>");
+}
+
+/* how many streams are in which state, the worst first; on every page */
+static const char states_sql[] =
+	"SELECT state, count(*) AS n FROM userstream.stream_status GROUP BY state"
+	" ORDER BY " US_STATES_WORST_FIRST;
+
+static void
+write_states(UsPage *page)
+{
+	PGresult   *rows = us_db_query(states_sql, 0, NULL);
+
+	/* why it cannot be read, the panels say */
+	if (rows && PQntuples(rows) > 0)
+	{
+		us_buf_puts(page->body, "<p id=\"states\" aria-live=\"polite\">Streams:");
+		for (int row = 0; row < PQntuples(rows); row++)
+		{
+			const char *state = us_row_text(rows, row, "state");
+
+			us_buf_printf(page->body, "%s <a href=\"/streams?state=", row ? " ·" : "");
+			us_url_arg(page->body, state ? state : "");
+			us_buf_puts(page->body, "\">");
+			us_page_state(page->body, state ? state : "unknown");
+			us_buf_printf(page->body, " %s</a>", us_row_text(rows, row, "n"));
+		}
+		us_buf_puts(page->body, "</p>\n");
+	}
+	PQclear(rows);
 }
 
 void
@@ -61,18 +91,34 @@ us_page_begin(UsPage *page, const char *heading)
 	if (page->away)
 		us_buf_puts(page->body, "<div class=\"box bad\" role=\"status\"><strong>The database is away.</strong> "
 					"No connection could be made; this page tries again at the next request.</div>\n");
+	else if (!page->bare)
+		write_states(page);
 }
 
 void
 us_page_end(UsPage *page)
 {
+	const char *as_of = page->away || page->bare ? NULL : us_db_now();
+
 	if (page->request->format == US_FORMAT_JSON)
 	{
+		if (as_of)
+			us_json_add_text(page->json, "as_of", as_of);
 		us_json_write(page->body, page->json);
+		/* without the time, which is last */
+		if (as_of && page->body->len > strlen(as_of) + 4)
+			page->reply->stable_len = page->body->len - strlen(as_of) - 4;
 		return;
 	}
 	if (!us_page_is_html(page))
 		return;
+	page->reply->stable_len = page->body->len;
+	if (as_of)
+	{
+		us_buf_puts(page->body, "<p class=\"note\" id=\"as-of\">As of ");
+		us_format_time(page->body, as_of);
+		us_buf_puts(page->body, "</p>\n");
+	}
 	us_buf_puts(page->body, "</main>\n<footer><p id=\"refresh\" hidden>"
 				"<button type=\"button\" id=\"pause\">Pause</button> <span id=\"stamp\"></span></p>"
 				"<p>Times are UTC. <a href=\"?format=json\" id=\"as-json\">This page as JSON</a> · "
@@ -104,6 +150,57 @@ us_page_call(UsPage *page, const char *what, const char *sql)
 	us_buf_puts(page->body, "</span><code tabindex=\"0\">");
 	us_html_text(page->body, sql);
 	us_buf_puts(page->body, "</code></div>\n");
+}
+
+void
+us_page_call_with(UsPage *page, const char *what, const char *before, const char *name,
+				  const char *after)
+{
+	UsBuf		sql = {0};
+
+	us_buf_puts(&sql, before);
+	us_sql_literal(&sql, name);
+	us_buf_puts(&sql, after);
+	us_page_call(page, what, us_buf_text(&sql));
+	us_buf_free(&sql);
+}
+
+static void
+write_pair(UsBuf *body, const char **separator, const char *name, const char *value)
+{
+	us_buf_puts(body, *separator);
+	us_url_arg(body, name);
+	us_buf_puts(body, "=");
+	us_url_arg(body, value);
+	*separator = "&amp;";
+}
+
+void
+us_page_link(UsPage *page, const char *rel, const char *label, const char *const *changes)
+{
+	const char *separator = "?";
+
+	if (!us_page_is_html(page))
+		return;
+	us_buf_printf(page->body, "<a%s%s%s href=\"", rel ? " rel=\"" : "", rel ? rel : "", rel ? "\"" : "");
+	for (int i = 0; i < page->request->nparams; i++)
+	{
+		const UsParam *param = &page->request->params[i];
+		bool		changed = false;
+
+		for (const char *const *change = changes; *change; change += 2)
+			changed = changed || strcmp(param->name, *change) == 0;
+		if (!changed && param->value[0])
+			write_pair(page->body, &separator, param->name, param->value);
+	}
+	for (const char *const *change = changes; *change; change += 2)
+	{
+		if (change[1])
+			write_pair(page->body, &separator, change[0], change[1]);
+	}
+	us_buf_puts(page->body, *separator == '?' ? "?\">" : "\">");
+	us_html_text(page->body, label);
+	us_buf_puts(page->body, "</a>");
 }
 
 void
@@ -288,27 +385,42 @@ write_rows(UsPage *page, const UsPanel *panel, const PGresult *rows)
 }
 
 void
-us_page_table(UsPage *page, const UsPanel *panel, const PGresult *rows)
+us_page_empty(UsPage *page, const UsPanel *panel)
 {
-	bool		folded = panel->folded && PQntuples(rows) > 0;
-
 	if (!us_page_is_html(page))
 		return;
-	if (folded)
+	us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n<div class=\"box\">%s</div>\n",
+				  panel->id, panel->title, panel->empty);
+	if (panel->empty_sql)
+		us_page_call(page, "", panel->empty_sql);
+	us_buf_puts(page->body, "</section>\n");
+}
+
+/* below its heading; that of a chart behind a click */
+static void
+write_table(UsPage *page, const UsPanel *panel, const PGresult *rows)
+{
+	if (panel->folded)
 		us_buf_printf(page->body, "<details id=\"%s-table\"><summary>%s as a table "
 					  "(<a href=\"?format=csv&amp;table=%s\">CSV</a>)</summary>\n",
 					  panel->id, panel->title, panel->id);
-	else if (!panel->folded)
-		us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n", panel->id, panel->title);
-	if (PQntuples(rows) > 0)
-		write_rows(page, panel, rows);
-	else
+	write_rows(page, panel, rows);
+	us_buf_puts(page->body, panel->folded ? "</details>\n" : "");
+}
+
+void
+us_page_table(UsPage *page, const UsPanel *panel, const PGresult *rows)
+{
+	if (!us_page_is_html(page))
+		return;
+	if (PQntuples(rows) == 0)
 	{
-		us_buf_printf(page->body, "<div class=\"box\">%s</div>\n", panel->empty);
-		if (panel->empty_sql)
-			us_page_call(page, "", panel->empty_sql);
+		us_page_empty(page, panel);
+		return;
 	}
-	us_buf_puts(page->body, folded ? "</details>\n" : panel->folded ? "" : "</section>\n");
+	us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n", panel->id, panel->title);
+	write_table(page, panel, rows);
+	us_buf_puts(page->body, "</section>\n");
 }
 
 int
@@ -321,4 +433,45 @@ us_page_panel(UsPage *page, const UsPanel *panel, int nparams, const char *const
 		us_page_table(page, panel, rows);
 	PQclear(rows);
 	return count;
+}
+
+bool
+us_page_one(UsPage *page, const char *heading, const UsPanel *panel, int nparams,
+			const char *const *params, const char *what, const char *name, PGresult **rows)
+{
+	us_page_begin(page, heading);
+	*rows = us_page_query(page, panel, nparams, params);
+	if (*rows == NULL)
+		return true;
+	if (PQntuples(*rows) > 0)
+	{
+		us_page_table(page, panel, *rows);
+		return true;
+	}
+	PQclear(*rows);
+	*rows = NULL;
+	us_buf_free(page->body);
+	us_page_not_found(page, what, name);
+	return false;
+}
+
+void
+us_page_charts(UsPage *page, const UsPanel *panel, int nparams, const char *const *params,
+			   const UsChart *const *charts, int ncharts, UsDraw draw)
+{
+	PGresult   *rows = us_page_query(page, panel, nparams, params);
+
+	if (rows && us_page_is_html(page) && PQntuples(rows) > 0)
+	{
+		us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n%s", panel->id, panel->title,
+					  ncharts > 1 ? "<div class=\"charts\">\n" : "");
+		for (int i = 0; i < ncharts; i++)
+			draw(page->body, charts[i], rows);
+		us_buf_puts(page->body, ncharts > 1 ? "</div>\n" : "");
+		write_table(page, panel, rows);
+		us_buf_puts(page->body, "</section>\n");
+	}
+	else if (rows && us_page_is_html(page) && panel->empty[0])
+		us_page_empty(page, panel);
+	PQclear(rows);
 }

@@ -13,9 +13,15 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 
+#include "dashboard/chart.h"
 #include "dashboard/json.h"
 #include "dashboard/reply.h"
 #include "dashboard/request.h"
+
+/* of a stream, feed or mirror: the order of a list, as an expression over state */
+#define US_STATES_WORST_FIRST \
+	"array_position(ARRAY['stopped', 'failed', 'blocked', 'cancelled', 'waiting', 'starting'," \
+	" 'running', 'paused', 'succeeded', 'caught_up'], state)"
 
 /* every statement takes at most one row more than is shown */
 #define US_PAGE_MAX_ROWS 1000
@@ -69,6 +75,7 @@ typedef struct UsPage
 	const char *title;
 	int			refresh_s;		/* 0: never */
 	bool		away;			/* no database */
+	bool		bare;			/* no look at the database for the frame */
 	bool		csv_done;
 } UsPage;
 
@@ -76,21 +83,51 @@ typedef struct UsPage
 extern void us_page_begin(UsPage *page, const char *heading);
 extern void us_page_end(UsPage *page);
 
+/*
+ * us_page_one -- begins a page about one thing with the panel that has it
+ *
+ * In:      what, name  "stream", "users": for the page that says that there is none
+ * Out:     rows        of the panel, the caller's to clear; NULL: not to be read,
+ *                      or another table is asked for as CSV
+ * Returns: false: there is no such thing; the page says so and is finished
+ */
+extern bool us_page_one(UsPage *page, const char *heading, const UsPanel *panel, int nparams,
+						const char *const *params, const char *what, const char *name,
+						PGresult **rows);
+
 /* a panel's rows (the caller's to clear), or NULL after it has said why */
 extern PGresult *us_page_query(UsPage *page, const UsPanel *panel,
 							   int nparams, const char *const *params);
 /* the rows as a table */
 extern void us_page_table(UsPage *page, const UsPanel *panel, const PGresult *rows);
+/* what it means that there is none, and the call that changes that */
+extern void us_page_empty(UsPage *page, const UsPanel *panel);
 /* both; returns the number of rows, -1 for an error */
 extern int	us_page_panel(UsPage *page, const UsPanel *panel, int nparams,
 						  const char *const *params);
+/* a panel with pictures above its table, charts[0..n-1] by draw */
+extern void us_page_charts(UsPage *page, const UsPanel *panel, int nparams,
+						   const char *const *params, const UsChart *const *charts, int ncharts,
+						   UsDraw draw);
 
 /* whether what is written now is a page for people */
 extern bool us_page_is_html(const UsPage *page);
 /* a call to copy, with quoted text of others in it */
 extern void us_page_call(UsPage *page, const char *what, const char *sql);
+/* the same, with a name as a literal of SQL between two pieces */
+extern void us_page_call_with(UsPage *page, const char *what, const char *before,
+							  const char *name, const char *after);
 /* 'text' as a literal of SQL */
 extern void us_sql_literal(UsBuf *buf, const char *text);
+
+/*
+ * us_page_link -- a link to this page with its parameters, some of them changed
+ *
+ * In:      rel      of the link, or NULL
+ *          changes  name, value (NULL: without it), ..., NULL
+ */
+extern void us_page_link(UsPage *page, const char *rel, const char *label,
+						 const char *const *changes);
 /* a page that says that there is no such thing */
 extern void us_page_not_found(UsPage *page, const char *what, const char *name);
 /* value of a column by name, or NULL */

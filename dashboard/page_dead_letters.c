@@ -9,8 +9,14 @@
 
 #include "dashboard/chart.h"
 #include "dashboard/escape.h"
+#include "dashboard/message.h"
 #include "dashboard/parse.h"
 #include "dashboard/route.h"
+
+/* which of them: $1 stream, $2 feed, $3 mirror, of which at most one is not null */
+#define ABOUT \
+	"($1::text IS NULL OR stream = $1) AND ($2::text IS NULL OR feed = $2)" \
+	" AND ($3::text IS NULL OR mirror = $3)"
 
 static const UsColumn summary_columns[] = {
 	{"about", "Of", US_KIND_TEXT, NULL, NULL, NULL},
@@ -22,12 +28,16 @@ static const UsColumn summary_columns[] = {
 	{0}
 };
 
+/* of so many, so that it costs the same in a flood */
+#define SUMMARY_LETTERS "10000"
+
 static const UsPanel summary_panel = {
-	"summary", "Last 24 hours, by reason",
+	"summary", "Last 24 hours, by reason (the newest " SUMMARY_LETTERS ")",
 	"SELECT coalesce('stream ' || stream, 'feed ' || feed, 'mirror ' || mirror) AS about, sqlstate,"
 	" column_name, count(*) AS n, count(*) FILTER (WHERE retried_at IS NULL) AS waiting,"
-	" max(created_at) AS latest FROM userstream.dead_letter"
-	" WHERE created_at > now() - interval '24 hours' AND ($1::text IS NULL OR stream = $1)"
+	" max(created_at) AS latest FROM (SELECT * FROM userstream.dead_letter WHERE " ABOUT
+	" ORDER BY id DESC LIMIT " SUMMARY_LETTERS ") newest"
+	" WHERE created_at > now() - interval '24 hours'"
 	" GROUP BY stream, feed, mirror, sqlstate, column_name ORDER BY n DESC, about LIMIT 1001",
 	summary_columns, "None came in the last 24 hours.", NULL, NULL, false, false
 };
@@ -40,12 +50,12 @@ static const UsColumn arrival_columns[] = {
 
 static const UsPanel arrivals_panel = {
 	"arrivals", "Arrivals, last 24 hours",
-	"SELECT to_char(h, 'HH24:MI') AS hour, count(d.created_at) AS n"
+	"SELECT to_char(h, 'HH24:MI') AS hour, coalesce(d.n, 0) AS n"
 	" FROM generate_series(date_trunc('hour', now()) - interval '23 hours', date_trunc('hour', now()),"
 	" interval '1 hour') h"
-	" LEFT JOIN (SELECT date_trunc('hour', created_at) AS at, created_at FROM userstream.dead_letter"
-	" WHERE created_at > now() - interval '24 hours' AND ($1::text IS NULL OR stream = $1)) d ON d.at = h"
-	" GROUP BY h ORDER BY h",
+	" LEFT JOIN (SELECT date_trunc('hour', created_at) AS at, count(*) AS n FROM userstream.dead_letter"
+	" WHERE created_at >= date_trunc('hour', now()) - interval '23 hours' AND " ABOUT " GROUP BY 1) d ON d.at = h"
+	" ORDER BY h",
 	arrival_columns, "", NULL, NULL, false, true
 };
 
@@ -74,92 +84,87 @@ static const UsPanel letters_panel = {
 	"SELECT id, created_at, coalesce('stream ' || stream, 'feed ' || feed, 'mirror ' || mirror) AS about,"
 	" topic, partition, kafka_offset, sqlstate, column_name, constraint_name, error, retries, retried_at"
 	" FROM userstream.dead_letter"
-	" WHERE ($1::text IS NULL OR stream = $1) AND ($2::text IS NULL OR sqlstate = $2)"
-	" AND ($3::bigint IS NULL OR id < $3) AND ($4::text IS NULL OR retried_at IS NULL)"
-	" ORDER BY id DESC LIMIT $5::integer",
+	" WHERE " ABOUT " AND ($4::text IS NULL OR sqlstate = $4)"
+	" AND ($5::text IS NULL OR retried_at IS NULL) AND ($6::bigint IS NULL OR id < $6)"
+	" ORDER BY id DESC LIMIT $7::integer",
 	letter_columns, "There is none: every message became its rows, or this role may not see others' dead letters.",
 	NULL, NULL, false, false
 };
 
+/* what the list can be asked for, in the order of its statement's parameters */
+static const struct
+{
+	const char *name;
+	const char *label;
+}			filters[] = {
+	{"stream", "Stream"}, {"feed", "Feed"}, {"mirror", "Mirror"}, {"sqlstate", "SQLSTATE"},
+	{"waiting", "not applied since"}
+};
+
+enum
+{
+	FILTERS = sizeof(filters) / sizeof(filters[0]),
+	ABOUTS = 3
+};
+
 static void
-write_filter(UsPage *page, const char *stream, const char *sqlstate, const char *waiting)
+write_filter(UsPage *page)
 {
 	if (!us_page_is_html(page))
 		return;
-	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\"><label>Stream "
-				"<input name=\"stream\" id=\"filter\" value=\"");
-	us_html_attr(page->body, stream ? stream : "");
-	us_buf_puts(page->body, "\"></label> <label>SQLSTATE <input name=\"sqlstate\" id=\"sqlstate\" size=\"5\" "
-				"maxlength=\"5\" value=\"");
-	us_html_attr(page->body, sqlstate ? sqlstate : "");
-	us_buf_printf(page->body, "\"></label> <label><input type=\"checkbox\" name=\"waiting\" id=\"waiting\" "
-				  "value=\"1\"%s> not applied since</label> <button>Filter</button></form>\n",
-				  waiting ? " checked" : "");
-}
+	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\">");
+	for (int i = 0; i < FILTERS - 1; i++)
+	{
+		const char *value = us_request_param(page->request, filters[i].name);
 
-/* the next page's address keeps the filter */
-static void
-write_next(UsPage *page, const char *stream, const char *sqlstate, const char *waiting,
-		   const char *last_id)
-{
-	us_buf_puts(page->body, "<p><a rel=\"next\" href=\"?before=");
-	us_url_arg(page->body, last_id);
-	if (stream)
-	{
-		us_buf_puts(page->body, "&amp;stream=");
-		us_url_arg(page->body, stream);
+		us_buf_printf(page->body, "<label>%s <input name=\"%s\" id=\"%s\" value=\"", filters[i].label,
+					  filters[i].name, i == 0 ? "filter" : filters[i].name);
+		us_html_attr(page->body, value ? value : "");
+		us_buf_puts(page->body, "\"></label> ");
 	}
-	if (sqlstate)
-	{
-		us_buf_puts(page->body, "&amp;sqlstate=");
-		us_url_arg(page->body, sqlstate);
-	}
-	us_buf_puts(page->body, waiting ? "&amp;waiting=1\">Older ones</a></p>\n" : "\">Older ones</a></p>\n");
+	us_buf_printf(page->body, "<label><input type=\"checkbox\" name=\"waiting\" id=\"waiting\" "
+				  "value=\"1\"%s> %s</label> <button>Filter</button></form>\n",
+				  us_request_param(page->request, "waiting") ? " checked" : "", filters[FILTERS - 1].label);
 }
 
 void
 us_show_dead_letters(UsPage *page, const char *name)
 {
+	static const UsChart *const charts[] = {&arrivals_chart};
 	UsRequest  *request = page->request;
-	const char *stream = us_request_param(request, "stream");
-	const char *sqlstate = us_request_param(request, "sqlstate");
-	const char *waiting = us_request_param(request, "waiting");
 	int64_t		before = us_request_number(request, "before", 0, INT64_MAX, -1);
-	int64_t		limit = us_request_number(request, "limit", 10, 1000, 100);
+	int64_t		limit = us_request_number(request, "limit", 10, US_PAGE_MAX_ROWS, 100);
 	char		before_text[24];
 	char		limit_text[24];
-	const char *params[] = {stream, sqlstate, NULL, waiting, limit_text};
-	PGresult   *arrivals;
+	const char *params[FILTERS + 2];
 	PGresult   *letters;
 
 	(void) name;
 	if (request->error_status != 0)
 		return;
-	if (before >= 0)
-		params[2] = before_text;
+	for (int i = 0; i < FILTERS; i++)
+		params[i] = us_request_param(request, filters[i].name);
 	snprintf(before_text, sizeof(before_text), "%" PRId64, before);
 	snprintf(limit_text, sizeof(limit_text), "%" PRId64, limit);
+	params[FILTERS] = before >= 0 ? before_text : NULL;
+	params[FILTERS + 1] = limit_text;
 	us_page_begin(page, "Dead letters");
-	write_filter(page, stream, sqlstate, waiting);
+	write_filter(page);
 	if (before < 0)
 	{
-		us_page_panel(page, &summary_panel, 1, &stream);
-		arrivals = us_page_query(page, &arrivals_panel, 1, &stream);
-		if (arrivals && us_page_is_html(page))
-		{
-			us_buf_puts(page->body, "<section id=\"arrivals\"><h2>Arrivals, last 24 hours</h2>\n");
-			us_chart_bars(page->body, &arrivals_chart, arrivals);
-			us_page_table(page, &arrivals_panel, arrivals);
-			us_buf_puts(page->body, "</section>\n");
-		}
-		PQclear(arrivals);
+		us_page_panel(page, &summary_panel, ABOUTS, params);
+		us_page_charts(page, &arrivals_panel, ABOUTS, params, charts, 1, us_chart_bars);
 	}
-	letters = us_page_query(page, &letters_panel, 5, params);
+	letters = us_page_query(page, &letters_panel, FILTERS + 2, params);
 	if (letters)
-	{
 		us_page_table(page, &letters_panel, letters);
-		if (us_page_is_html(page) && PQntuples(letters) == limit)
-			write_next(page, stream, sqlstate, waiting, us_row_text(letters, (int) limit - 1, "id"));
+	if (letters && us_page_is_html(page) && PQntuples(letters) == limit)
+	{
+		const char *const changes[] = {"before", us_row_text(letters, (int) limit - 1, "id"), NULL};
+
+		us_buf_puts(page->body, "<p>");
+		us_page_link(page, "next", "Older ones", changes);
+		us_buf_puts(page->body, "</p>\n");
 	}
 	PQclear(letters);
 	us_page_end(page);
@@ -168,6 +173,9 @@ us_show_dead_letters(UsPage *page, const char *name)
 static const UsColumn letter_parts[] = {
 	{"id", "Id", US_KIND_OFFSET, NULL, NULL, NULL},
 	{"created_at", "Came", US_KIND_TIME, NULL, NULL, NULL},
+	{"stream", "Stream", US_KIND_TEXT, "/streams/", NULL, NULL},
+	{"feed", "Feed", US_KIND_TEXT, "/feeds/", NULL, NULL},
+	{"mirror", "Mirror", US_KIND_TEXT, NULL, NULL, NULL},
 	{"owner", "Owner", US_KIND_TEXT, NULL, NULL, NULL},
 	{"topic", "Topic", US_KIND_CODE, NULL, NULL, NULL},
 	{"partition", "Partition", US_KIND_OFFSET, NULL, NULL, NULL},
@@ -190,65 +198,80 @@ static const UsPanel letter_panel = {
 	letter_parts, "", NULL, NULL, false, false
 };
 
-static const UsColumn message_columns[] = {
-	{"part", "Part", US_KIND_TEXT, NULL, NULL, NULL},
-	{"size", "Size", US_KIND_BYTES, NULL, NULL, NULL},
-	{"bytes", "As text", US_KIND_BINARY, NULL, NULL, "null"},
-	{"hex", "First bytes", US_KIND_CODE, NULL, NULL, NULL},
-	{0}
-};
-
 static const UsPanel message_panel = {
 	"message", "What it holds",
-	"SELECT part, octet_length(b) AS size, substring(b FROM 1 FOR 65536) AS bytes,"
-	" encode(substring(b FROM 1 FOR 16), 'hex') AS hex"
+	"SELECT part, octet_length(b) AS size, substring(b FROM 1 FOR " US_MESSAGE_SHOWN_SQL ") AS bytes"
 	" FROM userstream.dead_letter d, LATERAL (VALUES (1, 'key', d.key), (2, 'value', d.value),"
 	" (3, 'headers', convert_to(d.headers::text, 'UTF8'))) AS p(n, part, b)"
 	" WHERE d.id = $1::bigint ORDER BY n",
-	message_columns, "", NULL, NULL, false, false
+	NULL, "", NULL, NULL, false, false
+};
+
+static const UsPanel bytes_panel = {
+	"bytes", "Bytes",
+	"SELECT CASE $2 WHEN 'key' THEN key ELSE value END FROM userstream.dead_letter WHERE id = $1::bigint",
+	NULL, "", NULL, NULL, false, false
 };
 
 static void
-write_retry(UsPage *page, const char *stream, const char *id)
+download(UsPage *page, const char *name, int64_t id, const char *part)
 {
-	UsBuf		sql = {0};
+	const char *params[] = {name, part};
+	PGresult   *bytes = us_page_query(page, &bytes_panel, 2, params);
 
-	us_buf_puts(&sql, "SELECT userstream.retry_dead_letters(");
-	us_sql_literal(&sql, stream);
-	us_buf_printf(&sql, ", '{%s}')", id);
-	us_page_call(page, "Try it again", us_buf_text(&sql));
-	us_buf_free(&sql);
+	us_message_download(page, bytes, "dead-letter", id);
+	PQclear(bytes);
+}
+
+static void
+write_calls(UsPage *page, const PGresult *letter, const char *id)
+{
+	const char *stream = us_row_text(letter, 0, "stream");
+	UsBuf		after = {0};
+
+	if (stream == NULL)
+		return;
+	us_buf_printf(&after, ", '{%s}')", id);
+	us_page_call_with(page, "Try it again", "SELECT userstream.retry_dead_letters(", stream, us_buf_text(&after));
+	us_buf_free(&after);
+	us_buf_printf(&after, ", d.value, d.key) AS t WHERE d.id = %s", id);
+	us_page_call_with(page, "Which rows it would give now, as the stream's owner",
+					  "SELECT t.* FROM userstream.dead_letter AS d, userstream.try_message(", stream,
+					  us_buf_text(&after));
+	us_buf_free(&after);
 }
 
 void
 us_show_dead_letter(UsPage *page, const char *name)
 {
+	const char *part = us_message_wanted(page->request);
 	int64_t		id;
-	PGresult   *letter = NULL;
-	const char *stream;
+	PGresult   *letter;
 
+	if (page->request->error_status != 0)
+		return;
 	if (!us_parse_int64(name, INT64_MAX, &id))
 	{
 		us_page_not_found(page, "dead letter", name);
 		return;
 	}
-	us_page_begin(page, "Dead letter");
-	letter = us_page_query(page, &letter_panel, 1, &name);
-	if (letter && PQntuples(letter) == 0)
+	if (part)
 	{
-		us_buf_free(page->body);
-		us_page_not_found(page, "dead letter", name);
-		PQclear(letter);
+		download(page, name, id, part);
 		return;
 	}
-	if (letter)
+	if (!us_page_one(page, "Dead letter", &letter_panel, 1, &name, "dead letter", name, &letter))
+		return;
+	if (letter || !us_page_is_html(page))
 	{
-		us_page_table(page, &letter_panel, letter);
-		us_page_panel(page, &message_panel, 1, &name);
-		stream = us_row_text(letter, 0, "stream");
-		if (stream)
-			write_retry(page, stream, us_row_text(letter, 0, "id"));
+		PGresult   *message = us_page_query(page, &message_panel, 1, &name);
+
+		if (message)
+			us_message_write(page, message);
+		PQclear(message);
 	}
+	if (letter && us_page_is_html(page))
+		write_calls(page, letter, us_row_text(letter, 0, "id"));
 	PQclear(letter);
 	us_page_end(page);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dashboard/chart.h"
+#include "dashboard/db.h"
 #include "dashboard/escape.h"
 #include "dashboard/parse.h"
 #include "dashboard/route.h"
@@ -31,7 +32,7 @@ static const UsPanel feeds_panel = {
 	"SELECT feed, state, last_run_at, last_success_at,"
 	" extract(epoch FROM last_success_age)::float8 AS last_success_seconds, schedule, next_run_at,"
 	" runs_24h, failures_24h, last_error FROM userstream.feed_status WHERE ($1::text IS NULL OR feed = $1)"
-	" ORDER BY array_position(ARRAY['failed', 'cancelled', 'running', 'succeeded'], state) NULLS LAST, feed"
+	" ORDER BY " US_STATES_WORST_FIRST " NULLS LAST, feed"
 	" LIMIT 1001",
 	feed_columns, "No feed yet, or none that this page's role may see.",
 	"SELECT userstream.create_feed('randomuser', server => 'randomuser', records => '$.results[*]',"
@@ -40,7 +41,7 @@ static const UsPanel feeds_panel = {
 };
 
 static const UsColumn run_columns[] = {
-	{"run_id", "Run", US_KIND_OFFSET, NULL, NULL, NULL},
+	{"run_id", "Run", US_KIND_OFFSET, "/feeds/", "place", NULL},
 	{"feed", "Feed", US_KIND_TEXT, "/feeds/", NULL, NULL},
 	{"state", "State", US_KIND_STATE, NULL, NULL, NULL},
 	{"started_at", "Started", US_KIND_TIME, NULL, NULL, NULL},
@@ -53,32 +54,42 @@ static const UsColumn run_columns[] = {
 	{0}
 };
 
-/* a run is its attempts; its state and error are the last one's */
+/*
+ * A run is its attempts; its state and error are the last one's.  The last
+ * attempts are read by the index, so a month of runs costs what a day does; 300
+ * are 30 runs, unless each was tried more than ten times.
+ */
 #define RUNS \
+	"SELECT *, feed || '/' || run_id AS place FROM (" \
 	"SELECT run_id, feed, (array_agg(state ORDER BY attempt DESC))[1] AS state," \
 	" min(started_at) AS started_at," \
 	" CASE WHEN bool_and(finished_at IS NOT NULL)" \
 	" THEN extract(epoch FROM max(finished_at) - min(started_at))::float8 END AS seconds," \
 	" count(*) AS attempts, sum(records)::bigint AS records," \
 	" sum(records_produced)::bigint AS records_produced, sum(records_failed)::bigint AS records_failed," \
-	" (array_agg(error ORDER BY attempt DESC))[1] AS error" \
-	" FROM userstream.feed_run"
+	" (array_agg(error ORDER BY attempt DESC))[1] AS error," \
+	" row_number() OVER (PARTITION BY feed ORDER BY run_id DESC) AS place_in_feed" \
+	" FROM (SELECT feed FROM userstream.feed_status WHERE $1::text IS NULL OR feed = $1) AS f, LATERAL (SELECT run_id, state, attempt, started_at, finished_at, records," \
+	" records_produced, records_failed, error FROM userstream.feed_run AS r WHERE r.feed = f.feed" \
+	" ORDER BY started_at DESC LIMIT 300) AS attempts" \
+	" GROUP BY feed, run_id) AS runs WHERE place_in_feed <= 30 ORDER BY feed, run_id DESC LIMIT 1001"
 
 static const UsPanel runs_panel = {
-	"runs", "Last 30 runs of each feed",
-	"SELECT * FROM (SELECT r.*, row_number() OVER (PARTITION BY feed ORDER BY run_id DESC) AS n FROM ("
-	RUNS " WHERE ($1::text IS NULL OR feed = $1) AND started_at > now() - interval '7 days'"
-	" GROUP BY run_id, feed) r) r WHERE n <= 30 ORDER BY feed, run_id DESC LIMIT 1001",
-	run_columns, "No run in the last seven days.", "CALL userstream.run_feed('randomuser')",
+	"runs", "Last 30 runs of each feed", RUNS,
+	run_columns, "No run is kept.", "CALL userstream.run_feed('randomuser')",
 	NULL, false, true
 };
 
 static const UsPanel feed_runs_panel = {
-	"runs", "Last 30 runs",
-	"SELECT * FROM (" RUNS " WHERE feed = $1 GROUP BY run_id, feed ORDER BY run_id DESC LIMIT 30) r"
-	" ORDER BY run_id DESC",
+	"runs", "Last 30 runs", RUNS,
 	run_columns, "It never ran, or its runs are no longer kept.", NULL, NULL, false, false
 };
+
+static const UsChart duration_chart = {
+	"durations", "How long the last 30 runs took, the newest first", "run", "seconds", "run_id",
+	{{"seconds", "seconds"}, {0}}
+};
+static const UsChart *const duration_charts[] = {&duration_chart};
 
 static const UsColumn attempt_columns[] = {
 	{"attempt", "Attempt", US_KIND_OFFSET, NULL, NULL, NULL},
@@ -190,30 +201,26 @@ show_run(UsPage *page, const char *feed, const char *run)
 	const char *params[] = {feed, run};
 	char		heading[200];
 	PGresult   *attempts;
-	UsBuf		sql = {0};
 
 	snprintf(heading, sizeof(heading), "%.120s, run %s", feed, run);
-	us_page_begin(page, heading);
-	attempts = us_page_query(page, &attempts_panel, 2, params);
-	if (attempts && PQntuples(attempts) == 0)
-	{
-		us_buf_free(page->body);
-		us_page_not_found(page, "run", heading);
-		PQclear(attempts);
+	if (!us_page_one(page, heading, &attempts_panel, 2, params, "run", heading, &attempts))
 		return;
-	}
-	if (attempts)
-		us_page_table(page, &attempts_panel, attempts);
 	PQclear(attempts);
-	us_buf_puts(&sql, "CALL userstream.run_feed(");
-	us_sql_literal(&sql, feed);
-	us_buf_puts(&sql, ")");
-	us_page_call(page, "Run it now", us_buf_text(&sql));
-	us_buf_free(&sql);
+	us_page_call_with(page, "Run it now", "CALL userstream.run_feed(", feed, ")");
 	us_page_end(page);
 }
 
-/* NAME, or NAME/RUN: a name may have slashes itself */
+static bool
+is_feed(const char *name)
+{
+	PGresult   *rows = us_db_query("SELECT FROM userstream.feed_status WHERE feed = $1", 1, &name);
+	bool		found = rows && PQntuples(rows) > 0;
+
+	PQclear(rows);
+	return found;
+}
+
+/* NAME, or NAME/RUN: a name may have slashes and numbers itself */
 void
 us_show_feed(UsPage *page, const char *name)
 {
@@ -221,24 +228,20 @@ us_show_feed(UsPage *page, const char *name)
 	char	   *slash;
 	int64_t		run;
 	const char *param = feed;
-	int			found;
+	PGresult   *found;
 
 	snprintf(feed, sizeof(feed), "%s", name);
 	slash = strrchr(feed, '/');
-	if (slash && us_parse_int64(slash + 1, INT64_MAX, &run))
+	if (slash && us_parse_int64(slash + 1, INT64_MAX, &run) && !is_feed(name))
 	{
 		*slash = '\0';
 		show_run(page, feed, slash + 1);
 		return;
 	}
-	us_page_begin(page, feed);
-	found = us_page_panel(page, &feeds_panel, 1, &param);
-	if (found == 0)
-	{
-		us_buf_free(page->body);
-		us_page_not_found(page, "feed", feed);
+	if (!us_page_one(page, feed, &feeds_panel, 1, &param, "feed", feed, &found))
 		return;
-	}
-	us_page_panel(page, &feed_runs_panel, 1, &param);
+	PQclear(found);
+	us_page_charts(page, &feed_runs_panel, 1, &param, duration_charts, 1, us_chart_bars);
+	us_page_call_with(page, "Run it now", "CALL userstream.run_feed(", feed, ")");
 	us_page_end(page);
 }

@@ -25,9 +25,6 @@ static const UsColumn stream_columns[] = {
 	{0}
 };
 
-#define STATES_WORST_FIRST \
-	"ARRAY['stopped', 'blocked', 'waiting', 'starting', 'running', 'paused', 'caught_up']"
-
 static const UsPanel streams_panel = {
 	"streams", "Streams",
 	"SELECT stream, state, lag_messages, lag_seconds, rows_per_second, messages_read, rows_written,"
@@ -35,7 +32,7 @@ static const UsPanel streams_panel = {
 	" FROM userstream.stream_status"
 	" WHERE ($1::text IS NULL OR state = $1)"
 	" AND ($2::text IS NULL OR position(lower($2) IN lower(stream)) > 0)"
-	" ORDER BY array_position(" STATES_WORST_FIRST ", state), lag_messages DESC NULLS LAST, stream"
+	" ORDER BY " US_STATES_WORST_FIRST ", lag_messages DESC NULLS LAST, stream"
 	" LIMIT 1001",
 	stream_columns,
 	"No stream yet, or none that this page's filter or its role may see.",
@@ -60,6 +57,41 @@ static const UsPanel incidents_panel = {
 	" FROM userstream.incident WHERE closed_at IS NULL AND ($1::text IS NULL OR stream = $1)"
 	" ORDER BY opened_at DESC, id DESC LIMIT 1001",
 	incident_columns, "None: nothing waits for a person.", NULL, NULL, false, false
+};
+
+static const UsColumn past_columns[] = {
+	{"opened_at", "From", US_KIND_TIME, NULL, NULL, NULL},
+	{"closed_at", "to", US_KIND_TIME, NULL, NULL, NULL},
+	{"partition", "Partition", US_KIND_OFFSET, NULL, NULL, NULL},
+	{"kind", "Kind", US_KIND_TEXT, NULL, NULL, NULL},
+	{"detail", "What happened", US_KIND_LONG, NULL, NULL, NULL},
+	{0}
+};
+
+static const UsPanel past_panel = {
+	"past_incidents", "Incidents that are over",
+	"SELECT opened_at, closed_at, partition, kind, detail FROM userstream.incident"
+	" WHERE closed_at IS NOT NULL AND stream = $1 ORDER BY closed_at DESC, id DESC LIMIT 20",
+	past_columns, "None that is kept.", NULL, NULL, false, false
+};
+
+static const UsColumn definition_columns[] = {
+	{"part", "Part", US_KIND_TEXT, NULL, NULL, NULL},
+	{"value", "Value", US_KIND_LONG, NULL, NULL, NULL},
+	{0}
+};
+
+/* what create_stream was told, in its words; what was left out is not shown */
+static const UsPanel definition_panel = {
+	"definition", "Definition",
+	"SELECT part, value FROM userstream.stream_definition d, LATERAL (VALUES"
+	" (1, 'server', server), (2, 'topic', topic), (3, 'target', target), (4, 'format', format),"
+	" (5, 'mode', mode), (6, 'key', key::text), (7, 'columns', columns::text), (8, 'transform', transform),"
+	" (9, 'start_at', start_at), (10, 'on_error', on_error), (11, 'workers', workers::text),"
+	" (12, 'options', nullif(options, '{}')::text), (13, 'owner', owner), (14, 'time zone', timezone),"
+	" (15, 'version', config_version::text), (16, 'created', created_at::text)) AS v(n, part, value)"
+	" WHERE stream = $1 AND value IS NOT NULL ORDER BY n",
+	definition_columns, "", NULL, "This version of userstream does not show definitions.", false, false
 };
 
 static const UsColumn partition_columns[] = {
@@ -111,8 +143,8 @@ static const UsPanel ledger_panel = {
 };
 
 static const UsColumn history_columns[] = {
-	{"at", "Minute", US_KIND_TIME, NULL, NULL, NULL},
-	{"lag_messages", "Lag, messages", US_KIND_COUNT, NULL, NULL, "unknown"},
+	{"at", "From", US_KIND_TIME, NULL, NULL, NULL},
+	{"lag_messages", "Largest lag, messages", US_KIND_COUNT, NULL, NULL, "unknown"},
 	{"messages_per_second", "Messages read a second", US_KIND_NUMBER, NULL, NULL, NULL},
 	{"rows_per_second", "Rows written a second", US_KIND_NUMBER, NULL, NULL, NULL},
 	{0}
@@ -120,14 +152,18 @@ static const UsColumn history_columns[] = {
 
 /* a counter that went back belongs to another stream of that name */
 static const UsPanel history_panel = {
-	"history", "Last 24 hours",
-	"SELECT at, extract(epoch FROM at)::float8 AS t, lag_messages,"
+	"history", "Last 24 hours, by five minutes",
+	"SELECT slot AS at, extract(epoch FROM slot)::float8 AS t, lag_messages,"
 	" (greatest(messages_read - lag(messages_read) OVER w, 0) /"
-	" extract(epoch FROM at - lag(at) OVER w))::float8 AS messages_per_second,"
+	" extract(epoch FROM last - lag(last) OVER w))::float8 AS messages_per_second,"
 	" (greatest(rows_written - lag(rows_written) OVER w, 0) /"
-	" extract(epoch FROM at - lag(at) OVER w))::float8 AS rows_per_second"
-	" FROM userstream.stream_history WHERE stream = $1 AND at > now() - interval '24 hours'"
-	" WINDOW w AS (ORDER BY at) ORDER BY at LIMIT 1500",
+	" extract(epoch FROM last - lag(last) OVER w))::float8 AS rows_per_second"
+	" FROM (SELECT date_bin('5 minutes', at, '2000-01-01 00:00:00+00') AS slot, max(at) AS last,"
+	" max(lag_messages) AS lag_messages,"
+	" (array_agg(messages_read ORDER BY at DESC))[1] AS messages_read,"
+	" (array_agg(rows_written ORDER BY at DESC))[1] AS rows_written"
+	" FROM userstream.stream_history WHERE stream = $1 AND at > now() - interval '24 hours' GROUP BY 1) slots"
+	" WINDOW w AS (ORDER BY slot) ORDER BY slot LIMIT 1001",
 	history_columns, "A line is added each minute while the stream runs; there is none yet.",
 	NULL, NULL, false, true
 };
@@ -188,18 +224,6 @@ static const UsPanel stream_panel = {
 };
 
 static void
-write_call(UsPage *page, const char *what, const char *before, const char *name, const char *after)
-{
-	UsBuf		sql = {0};
-
-	us_buf_puts(&sql, before);
-	us_sql_literal(&sql, name);
-	us_buf_puts(&sql, after);
-	us_page_call(page, what, us_buf_text(&sql));
-	us_buf_free(&sql);
-}
-
-static void
 write_calls(UsPage *page, const char *name, const char *state)
 {
 	if (!us_page_is_html(page))
@@ -211,54 +235,29 @@ write_calls(UsPage *page, const char *name, const char *state)
 	us_url_arg(page->body, name);
 	us_buf_puts(page->body, "\">Its dead letters</a></p>\n");
 	if (state && (strcmp(state, "paused") == 0 || strcmp(state, "stopped") == 0))
-		write_call(page, "Go on", "SELECT userstream.resume_stream(", name, ")");
+		us_page_call_with(page, "Go on", "SELECT userstream.resume_stream(", name, ")");
 	else
-		write_call(page, "Pause", "SELECT userstream.pause_stream(", name, ")");
-	write_call(page, "Read again from the first message", "SELECT userstream.seek_stream(", name, ", 'earliest')");
-	write_call(page, "Try dead letters again", "SELECT userstream.retry_dead_letters(", name, ")");
+		us_page_call_with(page, "Pause", "SELECT userstream.pause_stream(", name, ")");
+	us_page_call_with(page, "Read again from the first message", "SELECT userstream.seek_stream(", name,
+					  ", 'earliest')");
+	us_page_call_with(page, "Try dead letters again", "SELECT userstream.retry_dead_letters(", name, ")");
 	us_buf_puts(page->body, "</section>\n");
 }
 
 void
 us_show_stream(UsPage *page, const char *name)
 {
-	PGresult   *stream = NULL;
-	PGresult   *history;
+	static const UsChart *const charts[] = {&lag_chart, &rate_chart};
+	PGresult   *stream;
 
-	if (!page->away)
-	{
-		stream = us_page_query(page, &stream_panel, 1, &name);
-		if (stream && PQntuples(stream) == 0)
-		{
-			PQclear(stream);
-			us_page_not_found(page, "stream", name);
-			return;
-		}
-		/* an error of it stands before the frame: begin anew */
-		if (stream == NULL)
-			us_buf_free(page->body);
-	}
-	us_page_begin(page, name);
-	if (stream)
-		us_page_table(page, &stream_panel, stream);
-	else
-		PQclear(us_page_query(page, &stream_panel, 1, &name));
+	if (!us_page_one(page, name, &stream_panel, 1, &name, "stream", name, &stream))
+		return;
+	us_page_panel(page, &incidents_panel, 1, &name);
 	us_page_panel(page, &partitions_panel, 1, &name);
 	us_page_panel(page, &ledger_panel, 1, &name);
-	history = us_page_query(page, &history_panel, 1, &name);
-	if (history && us_page_is_html(page))
-	{
-		us_buf_puts(page->body, "<section id=\"history\"><h2>Last 24 hours</h2>\n");
-		us_buf_puts(page->body, "<div class=\"charts\"><section><h3>Lag</h3>\n");
-		us_chart_lines(page->body, &lag_chart, history);
-		us_buf_puts(page->body, "</section><section><h3>Rate</h3>\n");
-		us_chart_lines(page->body, &rate_chart, history);
-		us_buf_puts(page->body, "</section></div>\n");
-		us_page_table(page, &history_panel, history);
-		us_buf_puts(page->body, "</section>\n");
-	}
-	PQclear(history);
-	us_page_panel(page, &incidents_panel, 1, &name);
+	us_page_charts(page, &history_panel, 1, &name, charts, 2, us_chart_lines);
+	us_page_panel(page, &definition_panel, 1, &name);
+	us_page_panel(page, &past_panel, 1, &name);
 	write_calls(page, name, stream ? us_row_text(stream, 0, "state") : NULL);
 	PQclear(stream);
 	us_page_end(page);

@@ -76,19 +76,42 @@ static const UsPanel age_panel = {
 };
 
 static const UsColumn registration_columns[] = {
-	{"year", "Registered in", US_KIND_OFFSET, NULL, NULL, NULL},
+	{"month", "Registered in", US_KIND_TEXT, NULL, NULL, NULL},
 	{"n", "Users", US_KIND_COUNT, NULL, NULL, NULL},
 	{"p10", "Youngest tenth below", US_KIND_NUMBER, NULL, NULL, NULL},
 	{"p50", "Median age", US_KIND_NUMBER, NULL, NULL, NULL},
 	{"p90", "Oldest tenth above", US_KIND_NUMBER, NULL, NULL, NULL},
+	{"male", "Median, male", US_KIND_NUMBER, NULL, NULL, NULL},
+	{"female", "Median, female", US_KIND_NUMBER, NULL, NULL, NULL},
 	{0}
 };
 
+/* a row with no gender is of all */
 static const UsPanel registration_panel = {
 	"registrations", "Age against registration",
-	"SELECT year, extract(epoch FROM make_date(year, 1, 1))::float8 AS t, n, p10, p50, p90"
-	" FROM dashboard.users_by_registration WHERE year BETWEEN 1 AND 9999 ORDER BY year LIMIT 1001",
+	"SELECT to_char(m.month, 'YYYY-MM') AS month, extract(epoch FROM m.month)::float8 AS t,"
+	" max(n) FILTER (WHERE gender IS NULL) AS n, max(p10) FILTER (WHERE gender IS NULL) AS p10,"
+	" max(p50) FILTER (WHERE gender IS NULL) AS p50, max(p90) FILTER (WHERE gender IS NULL) AS p90,"
+	" max(p50) FILTER (WHERE gender = 'male') AS male, max(p50) FILTER (WHERE gender = 'female') AS female"
+	" FROM dashboard.users_age_by_month m GROUP BY m.month ORDER BY m.month LIMIT 1001",
 	registration_columns, "", NULL, ABSENT, false, true
+};
+
+static const UsColumn sample_columns[] = {
+	{"registered", "Registered", US_KIND_TEXT, NULL, NULL, NULL},
+	{"male", "Age, male", US_KIND_NUMBER, NULL, NULL, NULL},
+	{"female", "Age, female", US_KIND_NUMBER, NULL, NULL, NULL},
+	{"other", "Age, other or unknown", US_KIND_NUMBER, NULL, NULL, NULL},
+	{0}
+};
+
+static const UsPanel sample_panel = {
+	"sample", "Some users: age and registration",
+	"SELECT registered::text AS registered, extract(epoch FROM registered)::float8 AS t,"
+	" CASE WHEN gender = 'male' THEN age END AS male, CASE WHEN gender = 'female' THEN age END AS female,"
+	" CASE WHEN gender IS NULL OR gender NOT IN ('male', 'female') THEN age END AS other"
+	" FROM dashboard.users_sample WHERE registered IS NOT NULL AND age IS NOT NULL ORDER BY registered LIMIT 1000",
+	sample_columns, "", NULL, ABSENT, false, true
 };
 
 static const UsColumn arrival_columns[] = {
@@ -114,11 +137,29 @@ static const UsChart age_chart = {
 	{{"male", "male"}, {"female", "female"}, {"other", "other"}, {0}}
 };
 static const UsChart registration_chart = {
-	"registrations", "Age against registration", "year of registration", "age, years", "t",
-	{{"p10", "youngest tenth below"}, {"p50", "median"}, {"p90", "oldest tenth above"}, {0}}
+	"registrations", "Age against registration, by month", "month of registration", "age, years", "t",
+	{{"male", "median, male"}, {"female", "median, female"}, {"p10", "youngest tenth below"},
+	{"p90", "oldest tenth above"}, {0}}
+};
+static const UsChart sample_chart = {
+	"sample", "Age and registration of some users, at most 1000", "registration", "age, years", "t",
+	{{"male", "male"}, {"female", "female"}, {"other", "other"}, {0}}
 };
 static const UsChart arrivals_chart = {
 	"arrivals", "Rows that arrived, by minute, last hour", "minute, UTC", "rows", "label", {{"n", "rows"}, {0}}
+};
+
+static const struct
+{
+	const UsPanel *panel;
+	const UsChart *chart;
+	UsDraw		draw;
+}			charts[] = {
+	{&nationality_panel, &nationality_chart, us_chart_bars},
+	{&registration_panel, &registration_chart, us_chart_lines},
+	{&age_panel, &age_chart, us_chart_bars},
+	{&sample_panel, &sample_chart, us_chart_points},
+	{&arrivals_panel, &arrivals_chart, us_chart_bars},
 };
 
 static void
@@ -159,22 +200,6 @@ write_cards(UsPage *page, const PGresult *totals)
 	us_buf_free(&note);
 }
 
-static void
-show_chart(UsPage *page, const UsPanel *panel, const UsChart *chart,
-		   void (*draw) (UsBuf *, const UsChart *, const PGresult *))
-{
-	PGresult   *rows = us_page_query(page, panel, 0, NULL);
-
-	if (rows && us_page_is_html(page) && PQntuples(rows) > 0)
-	{
-		us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n", panel->id, panel->title);
-		draw(page->body, chart, rows);
-		us_page_table(page, panel, rows);
-		us_buf_puts(page->body, "</section>\n");
-	}
-	PQclear(rows);
-}
-
 void
 us_show_users(UsPage *page, const char *name)
 {
@@ -194,10 +219,8 @@ us_show_users(UsPage *page, const char *name)
 	{
 		if (us_page_is_html(page))
 			us_buf_puts(page->body, "<div class=\"charts\">\n");
-		show_chart(page, &nationality_panel, &nationality_chart, us_chart_bars);
-		show_chart(page, &registration_panel, &registration_chart, us_chart_lines);
-		show_chart(page, &age_panel, &age_chart, us_chart_bars);
-		show_chart(page, &arrivals_panel, &arrivals_chart, us_chart_bars);
+		for (size_t i = 0; i < sizeof(charts) / sizeof(charts[0]); i++)
+			us_page_charts(page, charts[i].panel, 0, NULL, &charts[i].chart, 1, charts[i].draw);
 		if (us_page_is_html(page))
 			us_buf_puts(page->body, "</div>\n");
 	}

@@ -79,7 +79,8 @@ us_reply_write(const UsReply *reply, const UsRequest *request, UsBuf *out)
 
 	if (tagged)
 	{
-		snprintf(etag, sizeof(etag), "%016" PRIx64, hash(us_buf_text(&reply->body), reply->body.len));
+		snprintf(etag, sizeof(etag), "%016" PRIx64, hash(us_buf_text(&reply->body),
+					  reply->stable_len ? reply->stable_len : reply->body.len));
 		if (request->if_none_match[0] && us_etag_matches(request->if_none_match, etag))
 			status = 304;
 	}
@@ -92,6 +93,8 @@ us_reply_write(const UsReply *reply, const UsRequest *request, UsBuf *out)
 		us_buf_puts(out, "Cache-Control: no-store\r\n");
 	if (reply->file_name)
 		us_buf_printf(out, "Content-Disposition: attachment; filename=\"%s\"\r\n", reply->file_name);
+	if (reply->db_us > 0)
+		us_buf_printf(out, "Server-Timing: db;dur=%.1f\r\n", (double) reply->db_us / 1000);
 	if (reply->retry_later)
 		us_buf_puts(out, "Retry-After: 5\r\n");
 	if (status == 405)

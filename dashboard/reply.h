@@ -11,7 +11,7 @@
 
 typedef enum UsCaching
 {
-	US_CACHING_PAGE,			/* private; by ETag; shared for a second */
+	US_CACHING_PAGE,			/* private; by ETag */
 	US_CACHING_NEVER			/* holds data of people */
 } UsCaching;
 
@@ -22,6 +22,9 @@ typedef struct UsReply
 	const char *file_name;		/* of a download, plain ASCII of ours; else NULL */
 	UsCaching	caching;
 	bool		retry_later;
+	bool		shared;			/* may serve others too, for a second */
+	size_t		stable_len;		/* of the body, what its tag is of; 0: all */
+	long long	db_us;			/* time that PostgreSQL took for it */
 	UsBuf		body;
 } UsReply;
 

@@ -13,7 +13,8 @@
 enum
 {
 	SHARED_PAGES = 16,
-	SHARED_MS = 1000
+	SHARED_MS = 1000,
+	SHARED_BYTES = 1024 * 1024	/* of one page; a larger one is a download */
 };
 
 /* one page; replaced in turn */
@@ -30,7 +31,7 @@ static int	next_page;
 static void
 make_key(const UsRequest *request, UsBuf *key)
 {
-	us_buf_printf(key, "%d %s", (int) request->format, request->path);
+	us_buf_printf(key, "%d %d %s", (int) request->format, request->openmetrics, request->path);
 	/* no control character is in them, so they cannot run into each other */
 	for (int i = 0; i < request->nparams; i++)
 		us_buf_printf(key, "\n%s\r%s", request->params[i].name, request->params[i].value);
@@ -63,7 +64,8 @@ us_shared_keep(const UsRequest *request, UsReply *reply)
 {
 	Shared	   *page = &pages[next_page];
 
-	if (reply->status != 200 || reply->caching != US_CACHING_PAGE || reply->body.failed)
+	if (reply->status != 200 || !reply->shared || reply->body.failed ||
+		reply->body.len > SHARED_BYTES)
 	{
 		us_buf_free(&reply->body);
 		return;

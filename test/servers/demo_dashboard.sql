@@ -32,12 +32,23 @@ CREATE MATERIALIZED VIEW dashboard.users_by_age AS
 SELECT age / 5 * 5 AS lo, age / 5 * 5 + 4 AS hi, gender, count(*) AS n FROM dashboard.users GROUP BY 1, 2, 3;
 CREATE UNIQUE INDEX ON dashboard.users_by_age (lo, gender);
 
-CREATE MATERIALIZED VIEW dashboard.users_by_registration AS
-SELECT year, n, p[1] AS p10, p[2] AS p50, p[3] AS p90
-FROM (SELECT extract(year FROM registered_date)::integer AS year, count(*) AS n,
+CREATE MATERIALIZED VIEW dashboard.users_age_by_month AS
+SELECT month, gender, n, p[1] AS p10, p[2] AS p50, p[3] AS p90
+FROM (SELECT date_trunc('month', registered_date)::date AS month, gender, count(*) AS n,
 			 percentile_cont(ARRAY[0.1, 0.5, 0.9]) WITHIN GROUP (ORDER BY age) AS p
-	  FROM dashboard.users WHERE age IS NOT NULL GROUP BY 1) years;
-CREATE UNIQUE INDEX ON dashboard.users_by_registration (year);
+	  FROM dashboard.users WHERE age IS NOT NULL AND gender IS NOT NULL AND isfinite(registered_date)
+	  GROUP BY 1, ROLLUP (2)) months;
+CREATE UNIQUE INDEX ON dashboard.users_age_by_month (month, gender);
+COMMENT ON MATERIALIZED VIEW dashboard.users_age_by_month IS 'ages by month of registration; gender null: all';
+
+-- ids are random, so the first ones are a sample, and the same one each time
+CREATE MATERIALIZED VIEW dashboard.users_sample AS
+SELECT row_number() OVER () AS n, registered_date AS registered, age, gender
+FROM (SELECT extract(year FROM age(current_date, dob))::integer AS age, registered_date, gender
+	  FROM spark_streams.created_users
+	  WHERE dob IS NOT NULL AND isfinite(registered_date) ORDER BY id LIMIT 1000) users;
+CREATE UNIQUE INDEX ON dashboard.users_sample (n);
+COMMENT ON MATERIALIZED VIEW dashboard.users_sample IS 'at most 1000 users without their names';
 
 CREATE VIEW dashboard.users_arrivals AS
 SELECT date_trunc('minute', at) AS minute, sum(arrived)::bigint AS n
@@ -50,7 +61,8 @@ AS $$
 	REFRESH MATERIALIZED VIEW CONCURRENTLY dashboard.users_totals;
 	REFRESH MATERIALIZED VIEW CONCURRENTLY dashboard.users_by_nationality;
 	REFRESH MATERIALIZED VIEW CONCURRENTLY dashboard.users_by_age;
-	REFRESH MATERIALIZED VIEW CONCURRENTLY dashboard.users_by_registration;
+	REFRESH MATERIALIZED VIEW CONCURRENTLY dashboard.users_age_by_month;
+	REFRESH MATERIALIZED VIEW CONCURRENTLY dashboard.users_sample;
 $$;
 COMMENT ON FUNCTION dashboard.refresh() IS 'count users anew; readers do not wait for it';
 
@@ -58,7 +70,7 @@ SELECT cron.schedule('dashboard_users', '* * * * *', 'SELECT dashboard.refresh()
 
 GRANT USAGE ON SCHEMA dashboard TO userstream_dashboard;
 GRANT SELECT ON dashboard.users_totals, dashboard.users_by_nationality, dashboard.users_by_age,
-	dashboard.users_by_registration, dashboard.users_arrivals TO userstream_dashboard;
+	dashboard.users_age_by_month, dashboard.users_sample, dashboard.users_arrivals TO userstream_dashboard;
 
 -- so that its page of messages shows some: these users are made up
 GRANT USAGE ON FOREIGN SERVER kafka TO userstream_dashboard;

@@ -73,7 +73,7 @@ foreach my $page ('/streams', "/streams/$evil", "/messages/$evil", '/dead-letter
 	is($json->{headers}{'content-type'}, 'application/json; charset=utf-8', 'nor is JSON anything else');
 }
 my $stream = $dashboard->cgi(PATH_INFO => '/streams/users');
-like($stream->{body}, qr/Partitions.*Ledger.*yes<\/span>.*Last 24 hours.*Open incidents/s, 'a stream has its panels');
+like($stream->{body}, qr/Open incidents.*Partitions.*Ledger.*yes<\/span>.*Last 24 hours.*Definition.*on_error.*Incidents that are over/s, 'a stream has its panels');
 like($stream->{body}, qr/userstream\.pause_stream\(&#39;users&#39;\)/, 'and calls to copy');
 like($dashboard->cgi(PATH_INFO => "/streams/it's")->{body}, qr/There is no stream/, 'a stream that is not there');
 is($dashboard->cgi(PATH_INFO => "/streams/it's")->{status}, 404, 'is not found');
@@ -103,6 +103,15 @@ unlike($dashboard->cgi(PATH_INFO => '/dead-letters', QUERY_STRING => 'limit=10&b
 is($dashboard->cgi(PATH_INFO => '/dead-letters/0')->{status}, 404, 'none of that id');
 is($dashboard->cgi(PATH_INFO => '/dead-letters/x')->{status}, 404, 'nor of what is no id');
 
+like($letter, qr/<summary>Indented<\/summary><pre class="code">\{\n  &quot;id&quot;: &quot;&lt;\/textarea/, 'JSON is also shown indented');
+like($letter, qr/00000000  7b 22 69 64/, 'and its bytes');
+my $download = $dashboard->cgi(PATH_INFO => "/dead-letters/$id", QUERY_STRING => 'download=value');
+is($download->{body}, '{"id": "</textarea><script>"}', 'the bytes are there as a file');
+is("$download->{headers}{'content-type'} $download->{headers}{'content-disposition'}",
+	"application/octet-stream attachment; filename=\"dead-letter-$id.bin\"", 'which no browser shows');
+is($dashboard->cgi(PATH_INFO => "/dead-letters/$id", QUERY_STRING => 'download=key')->{status}, 404, 'not a part that is null');
+is($dashboard->cgi(PATH_INFO => "/dead-letters/$id", QUERY_STRING => 'download=x')->{status}, 400, 'nor another');
+
 # messages: only once it is granted
 my %messages = (PATH_INFO => '/messages/users');
 like($dashboard->cgi(%messages)->{body}, qr/may not read.*GRANT USAGE ON FOREIGN SERVER/s, 'messages need a grant');
@@ -114,6 +123,21 @@ foreach my $search ('%25_%5C', "'%20OR%201=1--", '(a%2B)%2B%24')
 {
 	like(look("contains=$search")->{body}, qr/Looked at 8.*No message there/s, "$search is searched as it is");
 }
+like(look('partition=0&offset=2&limit=10')->{body},
+	qr{rel="prev" href="\?partition=0&amp;limit=10&amp;offset=0">.*rel="next" href="\?partition=0&amp;limit=10&amp;offset=8"}s,
+	'links to the messages before and behind');
+like(look('')->{body}, qr{<a href="/messages/users%2F0%2F5">5</a>}, 'a message has its own page');
+sub message { my ($place, $query) = @_; return $dashboard->cgi(PATH_INFO => "/messages/users/$place", QUERY_STRING => $query // ''); }
+my $message = message('0/7')->{body};
+like($message, qr/<pre class="code"[^>]*>[^<]*<span class="odd">&lt;U\+202E&gt;/, 'which shows all of it');
+like($message, qr/rel="prev" href="\/messages\/users\/0\/6".*rel="next" href="\/messages\/users\/0\/8"/s, 'and its neighbours');
+my ($try) = $message =~ m{<code tabindex="0">(SELECT t\.\* FROM userstream\.peek.*?)</code>};
+$try = ($try // 'SELECT 1') =~ s/&#39;/'/gr =~ s/&gt;/>/gr;
+is(sql("BEGIN; DELETE FROM users WHERE id = 9; $try; ROLLBACK"), qq{{"id": 9, "name": "\xe2\x80\xae"}}, 'the call to try it works');
+is(message('0/6', 'download=value')->{body}, "\xff\xfe", 'a message as a file');
+is(message('0/8')->{status}, 404, 'a message that is not there yet');
+is(message('99999/0')->{status}, 404, 'nor in a partition that is not there');
+is(message('0/9223372036854775808')->{status}, 404, 'nor at what is no offset');
 is(look('offset=9223372036854775807')->{status}, 200, 'the largest offset');
 foreach my $query ('offset=9223372036854775808', 'offset=-1', 'offset=1e3', 'offset=0x10', 'offset=%205', 'offset=%2B5',
 	'offset=', 'from=now', 'from=infinity', 'from=10000-01-01', 'from=2026-02-30T00:00:00Z', 'partition=2147483648',
@@ -139,6 +163,101 @@ my $head = $dashboard->cgi(REQUEST_METHOD => 'HEAD', PATH_INFO => '/streams');
 ok($head->{body} eq '' && $head->{headers}{'content-length'} > 1000, 'HEAD has no body');
 like($head->{headers}{'content-security-policy'}, qr/default-src 'none'; script-src 'self'; style-src 'self'/, 'a strict policy');
 unlike($dashboard->cgi(PATH_INFO => '/streams', QUERY_STRING => 'q=users')->{body}, qr/\sstyle=|\son\w+=|<script>|<style/, 'which the page keeps');
+
+# users, of whom one has a hostile nationality
+sub file
+{
+	my ($name, $does) = @_;
+	return $node->command_ok([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
+			'-f', "$ENV{USERSTREAM_SRC}/$name" ], $does);
+}
+like($dashboard->cgi(PATH_INFO => '/')->{body}, qr/views of a schema dashboard/, 'a page whose views are not there says which');
+sql('CREATE SCHEMA cron; CREATE FUNCTION cron.schedule(text, text, text) RETURNS bigint LANGUAGE sql RETURN 1');
+file('test/servers/demo_users.sql', 'the table of users is made');
+file('test/servers/demo_dashboard.sql', 'with its views');
+like($dashboard->cgi(PATH_INFO => '/')->{body}, qr/No user came yet/, 'no user');
+sql(q{INSERT INTO spark_streams.created_users (id, gender, dob, registered_date, nationality)
+	SELECT md5(n::text)::uuid, CASE WHEN n % 3 > 0 THEN (ARRAY['male', 'female'])[n % 3] END, date '1950-01-01' + n * 100,
+		   date '2020-01-01' + n, CASE WHEN n % 2 = 0 THEN '<a href="https://evil.example/">US</a>' ELSE 'N' || n % 40 END
+	FROM generate_series(1, 200) n;
+	SELECT dashboard.refresh()});
+my $users = $dashboard->cgi(PATH_INFO => '/')->{body};
+unlike($users, qr/<a href="https:/, 'a hostile nationality is no link');
+like($users, qr/&lt;a href=&quot;https:\/\/evil\.example\/&quot;&gt;US&lt;\/a&gt;, male: \d+<\/title>.*<th scope="row">&lt;a href/s,
+	'but text, in the picture and in its table');
+like($users, qr/<path class="line s0".*<path class="dots s0"/s, 'age against registration: lines and dots');
+is(scalar(() = $users =~ /<svg /g), 5, 'five charts');
+
+# feeds and mirrors, as rows: nothing runs here that would make them
+sql(q{INSERT INTO userstream.feed (name, owner, owner_oid, server, server_oid, kafka_server, kafka_server_oid, topic,
+		records, retries, options, timezone, home) VALUES ('api/1', 'x', 10, 'a', 1, 'k', 1, 't', '$', 3, '{}', 'UTC', 'x/1');
+	INSERT INTO userstream.feed_run (run_id, feed, owner_oid, attempt, state, started_at, finished_at, http_status, records, error)
+	SELECT n, 'api/1', 10, a, CASE WHEN a = 1 AND n % 10 = 0 THEN 'failed' ELSE 'succeeded' END,
+		   now() - (50 - n) * interval '1 minute', now() - (50 - n) * interval '1 minute' + a * interval '1 s', 200, 7,
+		   CASE WHEN a = 1 AND n % 10 = 0 THEN '<b>bad</b>' END
+	FROM generate_series(1, 40) n, generate_series(1, 1 + (n % 10 = 0)::integer) a});
+like($dashboard->cgi(PATH_INFO => '/feeds')->{body}, qr{<li class="run succeeded"><a href="/feeds/api%2F1/40"}, 'runs of a feed as a grid');
+my $runs = $dashboard->cgi(PATH_INFO => '/feeds/api/1')->{body};
+is(scalar(() = $runs =~ m{<th scope="row" class="n"><a href="/feeds/api%2F1%2F\d+">}g), 30, 'a feed whose name ends like a run');
+like($dashboard->cgi(PATH_INFO => '/feeds/api/1/40')->{body}, qr/&lt;b&gt;bad&lt;\/b&gt;.*CALL userstream\.run_feed\(&#39;api\/1&#39;\)/s,
+	'the attempts of a run');
+is($dashboard->cgi(PATH_INFO => '/feeds/api/1/41')->{status}, 404, 'a run that is not there');
+sql(q{INSERT INTO userstream.mirror (name, owner, owner_oid, target, target_oid, server, server_oid, keyspace, table_name,
+		create_table, copy_data, options, timezone, home)
+	VALUES ('copy', 'x', 10, 'public.users', 'public.users'::regclass, 'c', 1, 'ks', 't"<b>', true, true, '{}', 'UTC', 'x/1');
+	INSERT INTO userstream.mirror_position (mirror_id, rows_mirrored, deletes, parked) SELECT id, 41, 2, 1 FROM userstream.mirror;
+	INSERT INTO userstream.dead_letter (owner, owner_oid, home, mirror, sqlstate, error, value)
+	VALUES ('x', 10, 'x/1', 'copy', '22000', 'parked row', '\x00ff')});
+my $mirrors = $dashboard->cgi(PATH_INFO => '/mirrors')->{body};
+like($mirrors, qr{copy</th>.*stopped.*ks\.t&quot;&lt;b&gt;.*>41<.*>2<.*<a href="/dead-letters\?mirror=copy">1</a>}s, 'a mirror with its numbers');
+like($dashboard->cgi(PATH_INFO => '/dead-letters', QUERY_STRING => 'mirror=copy')->{body}, qr/parked row(?!.*stream users)/s, 'and its parked rows');
+like($streams->{body}, qr{<p id="states" aria-live="polite">Streams: <a href="/streams\?state=paused">.*?paused</span> 1</a> · .*?caught up</span> 1</a></p>},
+	'every page says how the streams are');
+like($streams->{body}, qr{id="as-of">As of <time}, 'and as of when it speaks');
+
+# what JSON has is what SQL says
+my %equal = (
+	'/streams streams' => 'SELECT stream, state, messages_read::text, dead_letters::text, topic FROM userstream.stream_status',
+	'/streams/users partitions' => q{SELECT partition, next_offset::text, high_offset::text, lag_messages::text
+		FROM userstream.partition_status WHERE stream = 'users'},
+	'/streams/users ledger' => q{SELECT NULL::integer AS partition, sum(messages_read)::text AS messages_read, true AS balanced
+		FROM userstream.ledger WHERE stream = 'users' UNION ALL SELECT partition, messages_read::text, balanced
+		FROM userstream.ledger WHERE stream = 'users'},
+	'/streams/users definition' => q{SELECT v.* FROM userstream.stream_definition, LATERAL (VALUES ('server', server), ('topic', topic),
+		('target', target), ('format', format), ('mode', mode), ('start_at', start_at), ('on_error', on_error),
+		('workers', workers::text), ('owner', owner), ('time zone', timezone), ('version', config_version::text),
+		('created', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00')) v(part, value) WHERE stream = 'users'},
+	'/messages/users?partition=0&offset=0 messages' => q{SELECT kafka_offset::text, partition, octet_length(value) AS size, value::text
+		FROM userstream.peek('kafka', (SELECT topic FROM userstream.stream_status WHERE stream = 'users'), 0, 0)},
+	'/feeds feeds' => 'SELECT feed, state, runs_24h::text, failures_24h::text, last_error FROM userstream.feed_status',
+	'/feeds runs' => q{SELECT run_id::text, feed, count(*)::text AS attempts FROM userstream.feed_run WHERE run_id > 10 GROUP BY 1, 2},
+	'/feeds/api/1/40 attempts' => 'SELECT attempt, state, error FROM userstream.feed_run WHERE run_id = 40',
+	'/dead-letters dead_letters' => 'SELECT id::text, error, sqlstate, partition FROM userstream.dead_letter',
+	'/dead-letters arrivals' => q{SELECT to_char(h AT TIME ZONE 'UTC', 'HH24:MI') AS hour, count(id)::text AS n
+		FROM generate_series(date_trunc('hour', now()) - interval '23 hours', now(), interval '1 hour') h
+		LEFT JOIN userstream.dead_letter ON date_trunc('hour', created_at) = h GROUP BY 1},
+	"/dead-letters/$id dead_letter" => "SELECT id::text, stream, topic, kafka_offset::text, error FROM userstream.dead_letter WHERE id = $id",
+	"/dead-letters/$id message" => "SELECT 'value' AS part, octet_length(value) AS size, value::text AS bytes FROM userstream.dead_letter
+		WHERE id = $id UNION ALL VALUES ('key', NULL::integer, NULL), ('headers', NULL, NULL)",
+	'/mirrors mirrors' => 'SELECT mirror, owner, state, hosts, rows_mirrored::text, deletes::text, parked::text FROM userstream.mirror_status',
+	'/ totals' => 'SELECT total::text, nationalities::text, male::text, age_unknown::text FROM dashboard.users_totals',
+	'/ ages' => q{SELECT lo || '–' || hi AS label, (sum(n) FILTER (WHERE gender = 'male'))::text AS male FROM dashboard.users_by_age GROUP BY lo, hi},
+	'/ registrations' => q{SELECT to_char(month, 'YYYY-MM') AS month, n::text, p50 FROM dashboard.users_age_by_month WHERE gender IS NULL},
+);
+foreach my $what (sort keys %equal)
+{
+	my ($path, $member) = split ' ', $what;
+	ok($dashboard->member_is($node, $path, $member, $equal{$what}), "JSON equals SQL: $what");
+}
+
+# what the role may not see, what is not there
+sql('REVOKE SELECT ON userstream.ledger FROM PUBLIC; ALTER VIEW userstream.mirror_status RENAME TO gone');
+my $refused = $dashboard->cgi(PATH_INFO => '/streams/users');
+like($refused->{body}, qr/This role may not read it.*\(42501\).*GRANT pg_monitor/s, 'a panel that may not be read says so');
+like($refused->{body}, qr/<section id="partitions">.*<table>/s, 'and the others stay');
+like($dashboard->cgi(PATH_INFO => '/mirrors')->{body}, qr/its version is older than they are.*42P01/s, 'a view that is not there');
+like($dashboard->cgi(PATH_INFO => '/metrics')->{body}, qr/^userstream_scrape_collector_success\{collector="ledger"\} 0$/m, 'metrics tell it too');
+sql('GRANT SELECT ON userstream.ledger TO PUBLIC; ALTER VIEW userstream.gone RENAME TO mirror_status');
 
 # metrics
 my $metrics = $dashboard->cgi(PATH_INFO => '/metrics', HTTP_ACCEPT => 'application/openmetrics-text;version=1.0.0');
@@ -185,6 +304,19 @@ my @raw = (
 	[ "GET / HTTP/1.0\r\nHost: evil.example\r\n\r\n", qr/^HTTP\/1\.[01] 403/, 'another host' ],
 	[ "GET / HTTP/1.0\r\nHost: localhost.evil.com\r\n\r\n", qr/^HTTP\/1\.[01] 403/, 'a host that begins well' ],
 	[ "GET / HTTP/1.1\r\nHost: <script>\r\n\r\n", qr/^HTTP\/1\.[01] 400/, 'a host that is none' ],
+	[ "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", qr/^HTTP\/1\.[01] 400/, 'two kinds of length' ],
+	[ "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", qr/^HTTP\/1\.[01] 400/, 'two lengths' ],
+	[ "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", qr/^HTTP\/1\.[01] 400/, 'a length below 0' ],
+	[ "GET / HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n", qr/^HTTP\/1\.[01] 400/, 'a zero byte in a header' ],
+	[ "GET / HTTP/1.1\nHost: localhost\n\n", qr/^HTTP\/1\.[01] 400/, 'line feeds only' ],
+	[ "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n", qr/^HTTP\/1\.[01] 40[03]/, 'an address of another host' ],
+	[ "GET /?a=%0d%0aX:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", qr/^HTTP\/1\.[01] 400/, 'a line feed in the query' ],
+	[ "GET /?a=%c0%af HTTP/1.1\r\nHost: localhost\r\n\r\n", qr/^HTTP\/1\.[01] 400/, 'no UTF-8 in the query' ],
+	[ "GET /static/../../x HTTP/1.0\r\nHost: localhost\r\n\r\n", qr/^HTTP\/1\.[01] 404/, 'another way out of static' ],
+	[ "GET /?" . 'x' x 9000 . " HTTP/1.0\r\nHost: localhost\r\n\r\n", qr/^HTTP\/1\.[01] 431/, 'an address of 9 kB' ],
+	[ "PUT / HTTP/1.0\r\nHost: localhost\r\n\r\n", qr/^HTTP\/1\.[01] 403/, 'PUT' ],
+	[ "DELETE / HTTP/1.0\r\nHost: localhost\r\n\r\n", qr/^HTTP\/1\.[01] 403/, 'DELETE' ],
+	[ "BREW / HTTP/1.0\r\nHost: localhost\r\n\r\n", qr/^HTTP\/1\.[01] (?:403|501)/, 'a method of nobody' ],
 	[ "TRACE / HTTP/1.0\r\nHost: localhost\r\n\r\n", qr/^HTTP\/1\.[01] 403/, 'TRACE' ],
 	[ "POST / HTTP/1.0\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n" . 'x' x 9000, qr/^HTTP\/1\.[01] (?:413|405)/, 'a body of 9 kB' ],
 	[ "GET / HTTP/1.0\r\nHost: localhost\r\n" . join('', map { "X$_: 1\r\n" } 1 .. 500) . "\r\n", qr/^HTTP\/1\.[01] (?:200|431)/, '500 headers' ],
@@ -195,6 +327,10 @@ foreach my $case (@raw)
 }
 my $feed = $dashboard->get('/feeds');
 is($dashboard->get('/feeds', 'If-None-Match' => $feed->{headers}{etag})->{status}, 304, 'a page that is the same is not sent again');
+my $small = $dashboard->get('/feeds', 'Accept-Encoding' => 'gzip');
+is($small->{headers}{'content-encoding'}, 'gzip', 'it is compressed for who takes that');
+is($dashboard->get('/feeds', 'If-None-Match' => $small->{headers}{etag}, 'Accept-Encoding' => 'gzip')->{status}, 304,
+	'and its tag is known again');
 
 # many at once, and the server stopped and started in between
 my @children;
@@ -221,8 +357,23 @@ $node->start;
 is($dashboard->get('/streams/users')->{status}, 200, 'it is found again by itself');
 my @programs = $dashboard->programs;
 cmp_ok(scalar(@programs), '>=', 1, 'there is a process of it');
+is($dashboard->get("/streams/users?refresh=$_")->{status}, 200, "by each of them: $_") foreach 1 .. 4;
+is(scalar(@programs), scalar(grep { -e "/proc/$_" } @programs), 'none of them ended');
 $dashboard->stop;
 is(scalar(grep { (slurp("/proc/$_/cmdline") // '') =~ /dashboard/ } @programs), 0, 'and none is left at the end');
+
+# the policies of the role are on tables of an extension: dumps leave them out, and nothing is in the way
+my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $node->connstr('postgres') ], 'the database is dumped');
+sql('CREATE DATABASE restored');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('restored'), $dump ], 'and restored');
+my $restored = DashboardTest->new($node, 'restored');
+like($restored->cgi(PATH_INFO => '/dead-letters')->{body}, qr/There is none/, 'where the role sees nothing of others');
+$node->command_ok([ 'psql', '-XAtq', '-d', $node->connstr('restored'), '-f', "$ENV{USERSTREAM_SRC}/dashboard/role.sql" ],
+	'until it is made again');
+like($restored->cgi(PATH_INFO => '/dead-letters')->{body}, qr/stream users/, 'there too');
+is($node->psql('restored', 'DROP EXTENSION userstream CASCADE'), 0, 'the extension can be dropped');
+like($restored->cgi(PATH_INFO => '/dead-letters')->{body}, qr/has no userstream yet/, 'which is told');
 
 $node->stop;
 done_testing();

@@ -39,7 +39,7 @@ sub new
 # the database, role or address that libpq is told
 sub environment { my ($self, %more) = @_; return { %{ $self->{environment} }, %more }; }
 
-# Runs the program once as CGI with these variables and no others; undef leaves
+# Runs the program, built with sanitizers, once as CGI with these variables and no others; undef leaves
 # one out that is there otherwise.
 sub cgi
 {
@@ -48,7 +48,7 @@ sub cgi
 	my @environment = map { "$_=$all{$_}" } grep { defined $all{$_} } sort keys %all;
 	my ($out, $err) = ('', '');
 
-	IPC::Run::run([ 'env', '-i', @environment, "$self->{build}/dashboard" ],
+	IPC::Run::run([ 'env', '-i', @environment, "$self->{build}-checked/dashboard" ],
 		'<', '/dev/null', '>', \$out, '2>', \$err, IPC::Run::timeout(120))
 	  or croak "the dashboard ended with $?: $err";
 	croak "it wrote: $err" if $err ne '';
@@ -111,6 +111,19 @@ sub get
 	my $lines = join '', map { "$_: $headers{$_}\r\n" } sort keys %headers;
 
 	return parse($self->raw("GET $path HTTP/1.0\r\nHost: localhost\r\n$lines\r\n"));
+}
+
+# JSON of a page equals SQL: each row of the query stands in the member, and no other
+sub member_is
+{
+	my ($self, $node, $path, $member, $query) = @_;
+	my ($page, $parameters) = split /\?/, $path;
+	my $json = $self->cgi(PATH_INFO => $page, QUERY_STRING => join '&', 'format=json', $parameters // ())->{body};
+
+	return $node->safe_psql('postgres', qq{
+		SELECT coalesce(j -> '$member' @> rows, false) AND jsonb_array_length(j -> '$member') = jsonb_array_length(rows)
+		FROM (SELECT \$json\$$json\$json\$::jsonb AS j) AS page,
+			 (SELECT coalesce(jsonb_agg(q), '[]') AS rows FROM ($query) AS q) AS wanted}) eq 't';
 }
 
 # process ids of the program under our lighttpd
