@@ -112,6 +112,7 @@ OBJS = \
 	worker/key.o \
 	worker/map_rest.o \
 	worker/map_default.o \
+	worker/map_document.o \
 	worker/convert.o \
 	worker/sink_table.o \
 	worker/sink_direct.o \

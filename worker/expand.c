@@ -50,6 +50,7 @@ struct UsExpand
 	char	   *filter_signature;
 	bool		explodes;
 	bool		gives_rows;
+	bool		gives_documents;	/* Jsonb, not its text */
 	bool		wants_message;
 	bool		wants_document;
 	TupleDesc	message_type;	/* of userstream.message; NULL when nobody takes it */
@@ -104,6 +105,8 @@ result_columns(const UsExpand *expand, const char *row, Relation target,
 {
 	StringInfoData text;
 
+	if (expand->gives_documents)
+		return psprintf(", %s", row);
 	if (!expand->gives_rows)
 		return psprintf(", %s::pg_catalog.text", row);
 	initStringInfo(&text);
@@ -185,9 +188,10 @@ prepare_query(UsExpand *expand, const char *text)
 }
 
 UsExpand *
-us_expand_compile(const UsStream *stream, Relation target, const AttrNumber *attnums,
-				  int nattnums, MemoryContext context)
+us_expand_compile(const UsStream *stream, Relation target, UsMap *map, MemoryContext context)
 {
+	const AttrNumber *attnums;
+	int			nattnums = us_map_columns(map, &attnums);
 	const char *filter_name = stream->options.filter;
 	MemoryContext old;
 	UsExpand   *expand;
@@ -208,6 +212,7 @@ us_expand_compile(const UsStream *stream, Relation target, const AttrNumber *att
 		expand->transform = transform.oid;
 		expand->transform_signature = us_expand_signature(transform.oid);
 		expand->gives_rows = transform.type != JSONBOID;
+		expand->gives_documents = !expand->gives_rows && us_map_take_documents(map);
 	}
 	if (filter_name != NULL)
 	{
@@ -406,6 +411,13 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	receiver->numbers[receiver->count - 1] = n;
 	if (expand->gives_rows)
 		take_row(expand, slot, piece);
+	else if (expand->gives_documents)
+	{
+		Jsonb	   *document = DatumGetJsonbPCopy(slot->tts_values[1]);
+
+		piece->message.value = (const char *) document;
+		piece->message.value_len = VARSIZE(document);
+	}
 	else if (slot->tts_tupleDescriptor->natts > 1)
 	{
 		char	   *document = TextDatumGetCString(slot->tts_values[1]);

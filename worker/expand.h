@@ -10,6 +10,7 @@
 
 #include "extension/catalog.h"
 #include "utils/rel.h"
+#include "worker/map.h"
 #include "worker/source.h"
 
 typedef struct UsExpand UsExpand;
@@ -18,7 +19,7 @@ typedef struct UsExpand UsExpand;
 typedef struct UsPiece
 {
 	int			owner;			/* place of its message in the chunk, from 0 */
-	UsMessage	message;		/* with the value that is mapped to columns ... */
+	UsMessage	message;		/* with the value that is mapped to columns, text or Jsonb ... */
 	Datum	   *values;			/* ... unless a transform gave the row: one for each of */
 	bool	   *isnull;			/* us_expand_columns; NULL = map the message */
 } UsPiece;
@@ -27,14 +28,13 @@ typedef struct UsPiece
  * us_expand_compile -- what a stream does to its messages
  *
  * In:      target    the relation whose rows a transform may return
- *          attnums, nattnums  its columns that a message can give
+ *          map       of its columns; takes documents afterwards where pieces have them
  * Returns: NULL when each message is a row; else in context
  * Errors:  42883 a function is gone; 42P13 it does not fit (any more)
  * Needs:   transaction, SPI not connected
  */
 extern UsExpand *us_expand_compile(const UsStream *stream, Relation target,
-								   const AttrNumber *attnums, int nattnums,
-								   MemoryContext context);
+								   UsMap *map, MemoryContext context);
 
 /*
  * us_expand_is_stale -- whether a function is gone or has another name: compile

@@ -200,7 +200,11 @@ us_map_decode(UsMap *map, const UsMessage *message)
 	UsDecodeResult result;
 
 	us_decoder_reset(map->decoder);
-	result = map->decoder->decode(map->decoder, message->value, message->value_len, map->values);
+	if (map->takes_documents)
+		result = us_document_decode(map, us_map_document(message));
+	else
+		result = map->decoder->decode(map->decoder, message->value, message->value_len,
+									  map->values);
 	MemoryContextSwitchTo(old);
 	return result;
 }

@@ -77,6 +77,13 @@ extern void us_map_refuse_unknown(UsMap *map, bool refuse);
 extern void us_map_take_key(UsMap *map, const UsKey *key, bool removes);
 
 /*
+ * us_map_take_documents -- map messages whose values are Jsonb, not its text
+ *
+ * Returns: false when this plan needs the text: then nothing changes
+ */
+extern bool us_map_take_documents(UsMap *map);
+
+/*
  * us_map_note_present -- which columns the message mapped last has
  *
  * Out:     present  one for each of us_map_columns

@@ -119,6 +119,7 @@ struct UsMap
 	UsDecoder  *decoder;
 	UsValue    *values;			/* paths->nfields, then key_paths->nfields */
 	bool		opaque;			/* the value is one whole, not JSON */
+	bool		takes_documents;	/* see us_map_take_documents */
 	bool		utf8;			/* the database's encoding is that of messages */
 	bool		leave_unfed;	/* see us_map_leave_unfed */
 	bool		refuse_unknown; /* see us_map_refuse_unknown */
@@ -156,6 +157,13 @@ us_map_scratch(UsMap *map)
 {
 	map->scratch_used = true;
 	return map->scratch;
+}
+
+/* the value of a message where it is one */
+static inline Jsonb *
+us_map_document(const UsMessage *message)
+{
+	return (Jsonb *) unconstify(char *, message->value);
 }
 
 /* worker/map.c; for the slow way */
@@ -230,6 +238,9 @@ extern Datum us_nested_value(UsMap *map, UsMapColumn *column, const UsValue *val
 
 /* worker/map_type.c; what a column's type asks for */
 extern void us_map_plan_type(UsMapColumn *column, Form_pg_attribute attribute);
+
+/* worker/map_document.c: fills the values of paths, as a decoder does */
+extern UsDecodeResult us_document_decode(UsMap *map, Jsonb *document);
 
 /* worker/map_default.c */
 extern void us_default_init(UsDefault *def, Relation relation, AttrNumber attnum);

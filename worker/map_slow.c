@@ -65,8 +65,13 @@ decode_or_raise(UsMap *map, const UsMessage *message)
 	if (result == US_DECODE_OK && us_map_same_text(map, message))
 		return;
 	old = MemoryContextSwitchTo(us_map_scratch(map));
-	text = us_message_text(message->value, message->value_len);
-	document = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	if (map->takes_documents)
+		document = us_map_document(message);
+	else
+	{
+		text = us_message_text(message->value, message->value_len);
+		document = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	}
 	MemoryContextSwitchTo(old);
 	if (!JB_ROOT_IS_OBJECT(document))
 		refuse_document(document);

@@ -15,11 +15,7 @@
 void
 us_sink_expand_prepare(UsSink *sink)
 {
-	const AttrNumber *attnums;
-	int			count = us_map_columns(sink->map, &attnums);
-
-	sink->expand = us_expand_compile(sink->stream, sink->relation, attnums, count,
-									 sink->plan_context);
+	sink->expand = us_expand_compile(sink->stream, sink->relation, sink->map, sink->plan_context);
 	if (sink->expand != NULL)
 		sink->expand_context = AllocSetContextCreate(sink->plan_context, "sink messages",
 													 ALLOCSET_DEFAULT_SIZES);
