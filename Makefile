@@ -214,6 +214,7 @@ CASSANDRA ?= 1
 TEST_KAFKA_PORT ?= 20092
 TEST_PARTS ?= lint unit sql tap
 TESTS ?=
+FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
 # live tests at a time: they wait more than they work, but each has servers
 TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
@@ -221,7 +222,7 @@ TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: help run-checked-dashboard dashboard deps test soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-demo run-bench run-tree
+.PHONY: help run-checked-dashboard dashboard deps test fuzz soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-fuzz run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
@@ -237,6 +238,7 @@ help:
 	@echo "make test         all tests, or some: TEST_PARTS='$(TEST_PARTS)' TESTS='test/t/x.pl ...'"
 	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried,"
 	@echo "                  TEST_JOBS=$(TEST_JOBS) so many live tests run at a time"
+	@echo "make fuzz         random input for the decoders and the CQL client, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
 	@echo "make soak         a million messages through random faults; SOAK_* variables: test/README.md"
 	@echo "make bench        the measurements; BENCH_* variables: test/bench/README.md"
 	@echo "make lint         formatting and directions of includes"
@@ -273,6 +275,9 @@ endif
 test: deps
 	@exec $(AS_USER) run-test STATE=$(STATE)
 
+fuzz: deps
+	@exec $(AS_USER) run-fuzz STATE=$(STATE)
+
 soak: deps
 	@exec $(AS_USER) run-test TEST_PARTS=soak STATE=$(STATE)
 
@@ -301,14 +306,17 @@ run-build:
 CQL_TOOLS = $(addprefix $(STATE)/bin/,cql cql_types)
 
 $(CQL_TOOLS): $(STATE)/bin/%: test/servers/%.c test/servers/cql_client.c test/servers/cql_client.h \
-		test/unit/tap.c $(CQL_OBJS)
+		test/unit/tap.c worker/tls_socket.o $(CQL_OBJS)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -I. -o $@ $(filter %.c %.o,$^)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -I. -o $@ $(filter %.c %.o,$^) -lssl -lcrypto
 
 run-tools: $(TOOLS) $(CQL_TOOLS)
 
 run-test: run-build run-dashboard run-checked-dashboard
 	@exec test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_JOBS)" "$(TEST_PARTS)" $(TESTS)
+
+run-fuzz:
+	@$(MAKE) -s -j$(JOBS) -C test/unit BUILD=$(STATE)/fuzz SECONDS=$(FUZZ_SECONDS) fuzz
 
 run-dashboard:
 	@$(MAKE) -s -j$(JOBS) -C dashboard BUILD=$(STATE)/dashboard

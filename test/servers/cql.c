@@ -2,7 +2,9 @@
  * test/servers/cql.c
  *    sends CQL statements to a server and prints what comes back
  *
- * usage: cql [-V 4|5] [-u USER -f FILE] [-t SECONDS] [-p ROWS] ADDRESS STATEMENT ...
+ * usage: cql [-V 4|5] [-C CERTIFICATES] [-u USER -f FILE] [-t SECONDS] [-p ROWS]
+ *            ADDRESS STATEMENT ...
+ *        CERTIFICATES  by TLS, trusting those of this file
  *        FILE    holds the password on its first line
  *        SECONDS to try to connect (default 0: once)
  *        ROWS    of a page (default 1000)
@@ -118,15 +120,18 @@ main(int argc, char **argv)
 {
 	UsCqlConfig config = {.driver_name = "userstream"};
 	CqlClient	client;
+	const char *ca_file = NULL;
 	int			seconds = 0;
 	int			page_size = 1000;
 	int			option;
 	int			code = 0;
 
-	while ((option = getopt(argc, argv, "V:u:f:t:p:")) != -1)
+	while ((option = getopt(argc, argv, "V:C:u:f:t:p:")) != -1)
 	{
 		if (option == 'V')
 			config.version = atoi(optarg);
+		else if (option == 'C')
+			ca_file = optarg;
 		else if (option == 'u')
 			config.username = optarg;
 		else if (option == 'f')
@@ -140,11 +145,11 @@ main(int argc, char **argv)
 	}
 	if (argc - optind < 1)
 	{
-		fprintf(stderr, "usage: cql [-V 4|5] [-u USER -f FILE] [-t SECONDS] [-p ROWS] ADDRESS STATEMENT ...\n");
+		fprintf(stderr, "usage: cql [-V 4|5] [-C CERTIFICATES] [-u USER -f FILE] [-t SECONDS] [-p ROWS] ADDRESS STATEMENT ...\n");
 		return 2;
 	}
 	config.password = password;
-	client = cql_connect(argv[optind], &config, seconds);
+	client = cql_connect(argv[optind], &config, ca_file, seconds);
 	for (int i = optind + 1; i < argc && code == 0; i++)
 		code = run(&client, argv[i], page_size) ? 0 : 1;
 	cql_close(&client);

@@ -1,14 +1,12 @@
 /*-------------------------------------------------------------------------
  * test/servers/cql_client.c
- *    a blocking socket around the CQL client, for tools
+ *    a socket around the CQL client, for tools that wait
  *-------------------------------------------------------------------------
  */
-#include <errno.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,70 +29,87 @@ cql_now(void)
 	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int
-open_socket(const UsCqlHost *host)
+/* waits for the socket, at most a second */
+static void
+wait_for_socket(CqlClient *client, int64_t wait_ms, bool writable)
+{
+	struct pollfd wanted = {
+		.fd = us_socket_descriptor(client->sock),
+		.events = (short) (POLLIN | (writable ? POLLOUT : 0))
+	};
+
+	if (us_socket_has_pending(client->sock) || wait_ms < 0)
+		wait_ms = 0;
+	(void) poll(&wanted, 1, wait_ms > 1000 ? 1000 : (int) wait_ms);
+}
+
+/* NULL = why says why */
+static UsSocket *
+open_socket(const UsCqlHost *host, const char *ca_file, char *why, size_t size)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *addresses;
 	char		port[8];
-	int			fd = -1;
+	UsSocket   *sock = NULL;
 
 	snprintf(port, sizeof(port), "%u", host->port);
 	if (getaddrinfo(host->name, port, &hints, &addresses) != 0)
 		fail(host->name, "is not known");
-	for (struct addrinfo *at = addresses; at != NULL && fd < 0; at = at->ai_next)
+	for (struct addrinfo *at = addresses; at != NULL && sock == NULL; at = at->ai_next)
 	{
-		fd = socket(at->ai_family, at->ai_socktype, 0);
-		if (fd >= 0 && connect(fd, at->ai_addr, at->ai_addrlen) != 0)
-		{
-			close(fd);
-			fd = -1;
-		}
+		struct pollfd wanted = {.events = POLLOUT};
+
+		sock = us_socket_connect(at, why, size);
+		if (sock == NULL)
+			continue;
+		wanted.fd = us_socket_descriptor(sock);
+		(void) poll(&wanted, 1, -1);
+		if (us_socket_connected(sock) &&
+			(ca_file == NULL || us_socket_start_tls(sock, host->name, ca_file)))
+			continue;
+		snprintf(why, size, "%s", us_socket_error(sock));
+		us_socket_free(sock);
+		sock = NULL;
 	}
 	freeaddrinfo(addresses);
-	return fd;
+	return sock;
+}
+
+/* true = bytes went through */
+static bool
+take_result(CqlClient *client, UsSocketResult result)
+{
+	if (result == US_SOCKET_CLOSED)
+		us_cql_conn_closed(client->conn, NULL);
+	else if (result == US_SOCKET_FAILED)
+		us_cql_conn_closed(client->conn, us_socket_error(client->sock));
+	return result == US_SOCKET_OK;
 }
 
 static void
 send_output(CqlClient *client)
 {
 	size_t		len;
+	size_t		sent;
 	const uint8_t *data;
 
-	while ((data = us_cql_conn_output(client->conn, &len)) != NULL)
-	{
-		ssize_t		sent = send(client->fd, data, len, MSG_NOSIGNAL);
-
-		if (sent < 0)
-		{
-			us_cql_conn_closed(client->conn, strerror(errno));
-			return;
-		}
-		us_cql_conn_sent(client->conn, (size_t) sent);
-	}
+	while ((data = us_cql_conn_output(client->conn, &len)) != NULL &&
+		   take_result(client, us_socket_write(client->sock, data, len, &sent)))
+		us_cql_conn_sent(client->conn, sent);
 }
 
 static void
 receive_input(CqlClient *client)
 {
-	struct pollfd wanted = {.fd = client->fd, .events = POLLIN};
-	int64_t		wait = us_cql_conn_deadline(client->conn) - cql_now();
 	size_t		room;
+	size_t		got;
 	uint8_t    *data;
-	ssize_t		got;
 
-	if (wait < 0)
-		wait = 0;
-	if (poll(&wanted, 1, wait > 1000 ? 1000 : (int) wait) <= 0)
-		return;
+	wait_for_socket(client, us_cql_conn_deadline(client->conn) - cql_now(),
+					us_socket_wants_write(client->sock));
 	data = us_cql_conn_room(client->conn, &room);
-	if (data == NULL)
-		return;
-	got = recv(client->fd, data, room, 0);
-	if (got <= 0)
-		us_cql_conn_closed(client->conn, got == 0 ? NULL : strerror(errno));
-	else
-		us_cql_conn_received(client->conn, (size_t) got, cql_now());
+	if (data != NULL && take_result(client, us_socket_read(client->sock, data, room, &got)))
+		us_cql_conn_received(client->conn, got, cql_now());
 }
 
 UsCqlEvent
@@ -115,11 +130,11 @@ void
 cql_close(CqlClient *client)
 {
 	us_cql_conn_free(client->conn);
-	close(client->fd);
+	us_socket_free(client->sock);
 }
 
 CqlClient
-cql_connect(const char *address, const UsCqlConfig *config, int seconds)
+cql_connect(const char *address, const UsCqlConfig *config, const char *ca_file, int seconds)
 {
 	static const struct timespec ms100 = {0, 100 * 1000 * 1000};
 	UsCqlConfig ours = *config;
@@ -132,11 +147,9 @@ cql_connect(const char *address, const UsCqlConfig *config, int seconds)
 		fail(address, error);
 	do
 	{
-		CqlClient	client = {open_socket(&hosts.hosts[0]), NULL};
+		CqlClient	client = {open_socket(&hosts.hosts[0], ca_file, why, sizeof(why)), NULL};
 
-		if (client.fd < 0)
-			snprintf(why, sizeof(why), "%s", strerror(errno));
-		else
+		if (client.sock != NULL)
 		{
 			client.conn = us_cql_conn_create(&ours, cql_now());
 			if (client.conn == NULL)

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * test/servers/cql_client.h
- *    a blocking socket around the CQL client, for tools
+ *    a socket around the CQL client, for tools that wait
  *
  * Any failure ends the program with a message: what these tools test is told
  * by answers.
@@ -11,10 +11,11 @@
 
 #include "worker/cql/conn.h"
 #include "worker/cql/value.h"
+#include "worker/tls_socket.h"
 
 typedef struct CqlClient
 {
-	int			fd;
+	UsSocket   *sock;
 	UsCqlConn  *conn;
 } CqlClient;
 
@@ -23,10 +24,12 @@ extern int64_t cql_now(void);
 
 /*
  * Connects to "host:port".  version: 4, 5, 0 = the best; connects again with 4
- * when the server does not take 5.  Tries for so many seconds while the server
- * is not there or refuses the password.
+ * when the server does not take 5.  ca_file: TLS, and whom to trust; NULL:
+ * none.  Tries for so many seconds while the server is not there or refuses
+ * the password.
  */
-extern CqlClient cql_connect(const char *address, const UsCqlConfig *config, int seconds);
+extern CqlClient cql_connect(const char *address, const UsCqlConfig *config, const char *ca_file,
+							 int seconds);
 
 extern void cql_close(CqlClient *client);
 

@@ -514,7 +514,7 @@ main(int argc, char **argv)
 	version = atoi(argv[2]);
 	keyspace = argv[3];
 	config.version = version;
-	client = cql_connect(argv[1], &config, 60);
+	client = cql_connect(argv[1], &config, NULL, 60);
 	us_cql_conn_status(client.conn, &status);
 	tap_is(status.version, version, "version of the protocol");
 	make_tables();

@@ -56,12 +56,14 @@ sub shared_cassandra
 
 # A started node.
 #    yaml => "..."   more lines of its configuration
+#    ca_file => "..."   it speaks TLS only, and the reader trusts these certificates
 sub new
 {
 	my ($class, $name, %args) = @_;
 	my $self = bless {
 		dir => "${PostgreSQL::Test::Utils::tmp_check}/cassandra_$name.$$",
 		port => two_free_ports(),
+		ca_file => $args{ca_file},
 	}, $class;
 
 	mkdir $self->{dir};
@@ -123,6 +125,7 @@ sub cql
 	my @options = ref $arguments[0] ? @{ shift @arguments } : ();
 	my ($out, $errors) = ('', '');
 
+	push @options, '-C', $self->{ca_file} if defined $self->{ca_file};
 	IPC::Run::run([ 'cql', @options, $self->address, @arguments ],
 		'<', \undef, '>', \$out, '2>', \$errors);
 	my $code = $? >> 8;
