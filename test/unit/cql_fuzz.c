@@ -142,7 +142,11 @@ hash_of(Kind kind, const uint8_t *data, size_t len, size_t portion, long *kept)
 {
 	static UsCqlRequest requests[REQUESTS];
 	CqlMemory	memory;
-	UsCqlConfig config = {.memory = cql_memory(&memory), .max_envelope_bytes = 1 << 20};
+	UsCqlConfig config = {
+		.memory = cql_memory(&memory),
+		.max_envelope_bytes = 1 << 20,
+		.max_streams = 16
+	};
 	UsCqlConn  *conn;
 	uint64_t	hash = UINT64_C(14695981039346656037);
 
