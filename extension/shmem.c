@@ -201,6 +201,14 @@ us_slot_request_stop(int slotno)
 }
 
 void
+us_slot_request_successor(void)
+{
+	LWLockAcquire(us_shared->lock, LW_EXCLUSIVE);
+	us_shared->slots[my_slotno].stop = true;
+	LWLockRelease(us_shared->lock);
+}
+
+void
 us_slot_terminate(int slotno)
 {
 	LWLockAcquire(us_shared->lock, LW_SHARED);

@@ -123,6 +123,9 @@ extern uint32 us_slot_prepare_start(int slotno, Oid owner, int worker_count, int
 /* ask a process to end after its batch, and wake it */
 extern void us_slot_request_stop(int slotno);
 
+/* this process ends because of what someone changed: the next one need not wait */
+extern void us_slot_request_successor(void);
+
 /* SIGTERM for one that does not see the request */
 extern void us_slot_terminate(int slotno);
 

@@ -114,11 +114,17 @@ us_cassandra_close(UsCassandra *link)
 	us_cql_hosts_free(&link->hosts);
 }
 
+static void
+set_error(UsCassandra *link, const char *why)
+{
+	snprintf(link->error, sizeof(link->error), "%s: %s", link->name, why);
+}
+
 /* of a slow failure only a person can mend the cause */
 static void
 give_up_host(UsCassandra *link, const char *why, bool slow)
 {
-	snprintf(link->error, sizeof(link->error), "%s: %s", link->name, why);
+	set_error(link, why);
 	us_cql_hosts_failed(&link->hosts, link->host, us_cassandra_now(), slow);
 	close_host(link);
 }
@@ -365,10 +371,18 @@ us_cassandra_wait(UsCassandra *link, long timeout_ms)
 		receive_input(link);
 }
 
+/* the same host once more, in the older version of the protocol */
+static bool
+is_to_go_back(const UsCassandra *link)
+{
+	return us_cql_conn_failure(link->conn)->kind == US_CQL_FAILURE_VERSION && !link->old_version;
+}
+
 /* what is wrong, and what may be meant, when it fails before a word was understood */
 static void
-explain_failure(const UsCassandra *link, const UsCqlFailure *failure, char *text, size_t size)
+explain_failure(const UsCassandra *link, char *text, size_t size)
 {
+	const UsCqlFailure *failure = us_cql_conn_failure(link->conn);
 	UsCqlConnStatus status;
 
 	us_cql_conn_status(link->conn, &status);
@@ -382,20 +396,19 @@ explain_failure(const UsCassandra *link, const UsCqlFailure *failure, char *text
 static void
 bury(UsCassandra *link)
 {
-	const UsCqlFailure *failure = us_cql_conn_failure(link->conn);
+	UsCqlFailureKind kind = us_cql_conn_failure(link->conn)->kind;
 	char		text[350];
 
-	if (failure->kind == US_CQL_FAILURE_VERSION && !link->old_version)
+	if (is_to_go_back(link))
 	{
 		close_socket(link);
 		link->old_version = true;
 		start_address(link);
 		return;
 	}
-	explain_failure(link, failure, text, sizeof(text));
-	give_up_host(link, text, link->refused_slow ||
-				 failure->kind == US_CQL_FAILURE_CREDENTIALS ||
-				 failure->kind == US_CQL_FAILURE_VERSION);
+	explain_failure(link, text, sizeof(text));
+	give_up_host(link, text, link->refused_slow || kind == US_CQL_FAILURE_CREDENTIALS ||
+				 kind == US_CQL_FAILURE_VERSION);
 }
 
 static void
@@ -433,8 +446,17 @@ is_our_data_center(UsCassandra *link, const UsCqlEvent *event)
 static bool
 note_event(UsCassandra *link, UsCqlEvent *event)
 {
+	char		text[350];
+
 	if (event->kind == US_CQL_EVENT_FAILED)
+	{
 		link->ready = false;
+		if (is_to_go_back(link))
+			return true;
+		/* it is to be seen from now on, though there are requests yet to be told as lost */
+		explain_failure(link, text, sizeof(text));
+		set_error(link, text);
+	}
 	else if (event->kind == US_CQL_EVENT_READY)
 	{
 		if (link->server->local_dc != NULL)

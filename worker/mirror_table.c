@@ -31,8 +31,9 @@ typedef struct Look
 	const UsMirror *mirror;
 	UsMirrorPlan *plan;
 	UsCassandra *link;
-	const char *local_dc;
 	UsMirrorTrouble *trouble;
+	void		(*turn) (void *arg);	/* called while it waits */
+	void	   *turn_arg;
 	char	   *reported;		/* error shown last; NULL = none */
 	int			ncolumns;
 	TableColumn *columns;
@@ -61,6 +62,7 @@ wait_a_turn(Look *look, long timeout_ms)
 		look->reported = pstrdup(error);
 		us_slot_report_error(US_STATE_WAITING, error);
 	}
+	look->turn(look->turn_arg);
 	us_cassandra_wait(look->link, timeout_ms);
 }
 
@@ -111,6 +113,7 @@ ask_prepare(Look *look, const char *text, char **error)
 {
 	UsCqlStatement *statement;
 	UsCqlEvent	event;
+	UsCqlRemedy remedy;
 
 	*error = NULL;
 	wait_until_ready(look);
@@ -130,6 +133,12 @@ ask_prepare(Look *look, const char *text, char **error)
 			if (event.response->opcode != US_CQL_ERROR)
 				return statement;
 			*error = to_cstring(event.response->error.message);
+			remedy = us_cql_error_remedy(event.response->error.code);
+			if (remedy == US_CQL_REMEDY_REFUSED || remedy == US_CQL_REMEDY_RIGHTS)
+				return NULL;
+			/* not the statement's fault */
+			us_cassandra_refuse(look->link, *error, false);
+			*error = NULL;
 			return NULL;
 		}
 		wait_a_turn(look, TURN_MS);
@@ -394,30 +403,10 @@ check_types(Look *look)
 	return false;
 }
 
-/* a node of another data center is not for us */
-static bool
-check_data_center(Look *look)
-{
-	UsCqlResponse *response;
-	UsCqlBytes	cell;
-
-	if (look->local_dc == NULL)
-		return true;
-	response = ask(look, "SELECT data_center FROM system.local", US_CQL_ONE);
-	if (response == NULL || response->opcode == US_CQL_ERROR || response->nrows != 1 ||
-		response->result.ncolumns != 1 || us_cql_next_row(response, &cell) != US_CQL_OK)
-		return false;
-	if (cell.len == strlen(look->local_dc) && memcmp(cell.data, look->local_dc, cell.len) == 0)
-		return true;
-	us_cassandra_refuse(look->link, psprintf("the node is in data center \"%s\", not \"%s\"",
-											 to_cstring(cell), look->local_dc), true);
-	return false;
-}
-
 static bool
 look_once(Look *look)
 {
-	if (!check_data_center(look) || !read_columns(look))
+	if (!read_columns(look))
 		return false;
 	if (look->ncolumns == 0 && !create_table(look))
 		return false;
@@ -426,13 +415,14 @@ look_once(Look *look)
 
 void
 us_mirror_table_open(const UsMirror *mirror, UsMirrorPlan *plan, UsCassandra *link,
-					 const char *local_dc, UsMirrorTrouble *trouble)
+					 void (*turn) (void *arg), void *arg, UsMirrorTrouble *trouble)
 {
 	Look		look = {
 		.mirror = mirror,
 		.plan = plan,
 		.link = link,
-		.local_dc = local_dc,
+		.turn = turn,
+		.turn_arg = arg,
 		.trouble = trouble
 	};
 

@@ -22,10 +22,11 @@ typedef struct UsMirrorTrouble
  *
  * Makes keyspace and table when the mirror begins, and columns that are
  * missing, if the definition says so.  Takes the types of the columns into
- * plan.  Serves interrupts; ends the process when the supervisor asks for it.
+ * plan.  Calls turn while it waits.  Serves interrupts; ends the process when
+ * the supervisor asks for it.
  * Needs:   no transaction
  */
 extern void us_mirror_table_open(const UsMirror *mirror, UsMirrorPlan *plan, UsCassandra *link,
-								 const char *local_dc, UsMirrorTrouble *trouble);
+								 void (*turn) (void *arg), void *arg, UsMirrorTrouble *trouble);
 
 #endif							/* US_MIRROR_TABLE_H */

@@ -175,6 +175,7 @@ load(MirrorWorker *worker)
 	worker->options = us_server_options(worker->mirror->server_oid, GetUserId());
 	us_server_cassandra_read(&worker->options, &worker->server);
 	us_mirror_slot_name(worker->mirror->id, worker->slot_name);
+	worker->next_look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_INTERVAL_MS);
 	worker->started_lsn = GetXLogInsertRecPtr();
 
 	PopActiveSnapshot();
@@ -182,6 +183,9 @@ load(MirrorWorker *worker)
 	MemoryContextSwitchTo(context);
 	return true;
 }
+
+pg_noreturn static void follow_change(const MirrorWorker *worker, const char *why);
+static void look(MirrorWorker *worker);
 
 /*
  * Reports
@@ -228,6 +232,26 @@ report(MirrorWorker *worker, bool now_please)
 				   worker->rows_per_second);
 }
 
+/*
+ * Inside decoding it cannot be seen what server and table are now, only that
+ * someone changed them.  That matters while there is no connection: it may be
+ * what would bring one.
+ */
+static void
+follow_changes_inside(MirrorWorker *worker)
+{
+	bool		before = look_again;
+
+	if (us_cassandra_host(worker->link) != NULL || GetCurrentTimestamp() < worker->next_look_at)
+		return;
+	worker->next_look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_INTERVAL_MS);
+	look_again = false;
+	AcceptInvalidationMessages();
+	if (look_again)
+		follow_change(worker, "its table or its server may have changed");
+	look_again = before;
+}
+
 static void
 report_inside(void *arg)
 {
@@ -235,6 +259,13 @@ report_inside(void *arg)
 
 	worker->caught_up = false;
 	report(worker, false);
+	follow_changes_inside(worker);
+}
+
+static void
+look_while_waiting(void *arg)
+{
+	look(arg);
 }
 
 /*
@@ -247,6 +278,15 @@ start_anew(const MirrorWorker *worker, const char *why)
 	ereport(LOG,
 			(errmsg("mirror \"%s\" starts anew: %s", worker->mirror->name, why)));
 	proc_exit(1);
+}
+
+/* it was no failure: the successor need not wait */
+static void
+follow_change(const MirrorWorker *worker, const char *why)
+{
+	us_slot_request_successor();
+	us_wake_supervisor(MyDatabaseId);
+	start_anew(worker, why);
 }
 
 static void
@@ -290,9 +330,9 @@ take_relation(void *arg, const LogicalRepRelation *relation)
 		return;
 	for (int i = 0; i < relation->natts; i++)
 		if (!has_column(worker, relation->attnames[i]))
-			start_anew(worker, "the table has changed");
+			follow_change(worker, "the table has changed");
 	if (wrong >= 0)
-		start_anew(worker, "the type of a column has changed");
+		follow_change(worker, "the type of a column has changed");
 }
 
 static void
@@ -467,7 +507,7 @@ begin(MirrorWorker *worker)
 	if (worker->mirror->lsn == InvalidXLogRecPtr && !worker->mirror->copy_data &&
 		!worker->mirror->clear_first)
 		begin_without_copy(worker);
-	us_mirror_table_open(worker->mirror, worker->plan, worker->link, worker->server.local_dc,
+	us_mirror_table_open(worker->mirror, worker->plan, worker->link, look_while_waiting, worker,
 						 &trouble);
 	if (trouble.kind != NULL)
 		stop_mirror(worker, trouble.kind, trouble.detail, trouble.what_to_do);
@@ -541,7 +581,7 @@ look(MirrorWorker *worker)
 		for (int c = 0; same && c < plan->ncolumns; c++)
 			same = plan->columns[c].type == worker->plan->columns[c].type;
 		if (!same)
-			start_anew(worker, "its table or its server has changed");
+			follow_change(worker, "its table or its server has changed");
 	}
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);

@@ -22,7 +22,7 @@
 #define MAX_WAITING			2048	/* writes that wait to be sent, before changes have to */
 #define MAX_WAITING_BYTES	(8 * 1024 * 1024)
 #define MAX_ROW_BYTES		(16 * 1024 * 1024 - 4096)	/* native_transport_max_frame_size */
-#define MAX_FAILURES		5	/* of one row at Cassandra itself, before it is the row's fault */
+#define MAX_FAILURES		5	/* of one row while others are taken, before it is its own fault */
 #define MAX_PARKED			100000	/* rows kept in memory for one transaction */
 #define PAUSE_FIRST_MS		100
 #define PAUSE_MAX_MS		10000
@@ -48,7 +48,8 @@ typedef struct Write
 	UsCqlRequest request;
 	Transaction *transaction;
 	bool		delete;
-	int			failures;
+	int			failures;		/* at Cassandra itself, while others were taken */
+	uint64		rows_done;		/* of the writer, when it was queued or failed last */
 	uint64		number;			/* in the window */
 	int64		sent_us;
 	char	   *error;			/* why it was refused */
@@ -337,11 +338,20 @@ refuse_write(UsMirrorWriter *writer, Write *write, const char *text)
 	dlist_push_tail(&writer->refused, &write->node);
 }
 
+/*
+ * A failure inside Cassandra may be the row's fault or the node's.  When other
+ * rows are taken meanwhile, again and again, it is the row's; when none is,
+ * all of them wait.
+ */
 static bool
-is_row_suspect(const UsCqlError *error)
+is_row_at_fault(UsMirrorWriter *writer, Write *write, const UsCqlError *error)
 {
-	return error->code == US_CQL_ERR_SERVER || error->code == US_CQL_ERR_WRITE_FAILURE ||
-		error->code == US_CQL_ERR_FUNCTION_FAILURE;
+	if (error->code != US_CQL_ERR_SERVER && error->code != US_CQL_ERR_WRITE_FAILURE)
+		return false;
+	if (write->rows_done != writer->rows_done)
+		write->failures++;
+	write->rows_done = writer->rows_done;
+	return write->failures >= MAX_FAILURES;
 }
 
 static void
@@ -354,7 +364,7 @@ take_error(UsMirrorWriter *writer, Write *write, const UsCqlError *error)
 						   remedy == US_CQL_REMEDY_SLOWER ? US_CQL_OUTCOME_SLOWER :
 						   US_CQL_OUTCOME_OTHER);
 	if (remedy == US_CQL_REMEDY_REFUSED ||
-		(is_row_suspect(error) && ++write->failures >= MAX_FAILURES))
+		is_row_at_fault(writer, write, error))
 	{
 		refuse_write(writer, write, text);
 		pfree(text);
@@ -617,6 +627,7 @@ add_write(UsMirrorWriter *writer, bool delete)
 	write->request.has_timestamp = true;
 	write->request.timestamp_us = next_timestamp(writer);
 	write->request.tag = write;
+	write->rows_done = writer->rows_done;
 	writer->open->unfinished++;
 	writer->unfinished++;
 	if (len > MAX_ROW_BYTES)
@@ -800,7 +811,8 @@ us_mirror_writer_live(const UsMirrorWriter *writer, UsMirrorLive *live)
 	{
 		memcpy(sorted, writer->latency_us, sizeof(int) * writer->nlatencies);
 		qsort(sorted, writer->nlatencies, sizeof(int), compare_int);
-		live->write_p99_us = sorted[(writer->nlatencies - 1) * 99 / 100];
+		/* the smallest that 99 of 100 do not exceed */
+		live->write_p99_us = sorted[(writer->nlatencies * 99 + 99) / 100 - 1];
 	}
 }
 
