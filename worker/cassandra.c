@@ -378,18 +378,22 @@ is_to_go_back(const UsCassandra *link)
 	return us_cql_conn_failure(link->conn)->kind == US_CQL_FAILURE_VERSION && !link->old_version;
 }
 
-/* what is wrong, and what may be meant, when it fails before a word was understood */
+/* what is wrong, and what to set against it */
 static void
 explain_failure(const UsCassandra *link, char *text, size_t size)
 {
 	const UsCqlFailure *failure = us_cql_conn_failure(link->conn);
+	const char *hint = "";
 	UsCqlConnStatus status;
 
 	us_cql_conn_status(link->conn, &status);
-	snprintf(text, size, "%s%s", failure->text,
-			 status.version == 0 && !link->server->tls &&
-			 (failure->kind == US_CQL_FAILURE_CLOSED || failure->kind == US_CQL_FAILURE_PROTOCOL) ?
-			 " (if the node wants TLS, set the option tls of the server)" : "");
+	if (failure->kind == US_CQL_FAILURE_CREDENTIALS)
+		hint = " (username and password are options of the user mapping)";
+	else if (status.version == 0 && !link->server->tls &&
+			 (failure->kind == US_CQL_FAILURE_CLOSED || failure->kind == US_CQL_FAILURE_PROTOCOL))
+		/* not a word was understood */
+		hint = " (if the node wants TLS, set the option tls of the server)";
+	snprintf(text, size, "%s%s", failure->text, hint);
 }
 
 /* the connection has told all that it had to tell */
