@@ -59,7 +59,8 @@ is_text(UsCqlTypeId cql)
 static bool
 find_form(Oid type, UsCqlTypeId cql, UsValueForm *form)
 {
-	bool		integer = us_cql_integer_size(cql) > 0 && cql != US_CQL_COUNTER;
+	bool		integer = cql == US_CQL_TINYINT || cql == US_CQL_SMALLINT || cql == US_CQL_INT ||
+		cql == US_CQL_BIGINT;
 	bool		exact = cql == US_CQL_VARINT || cql == US_CQL_DECIMAL;
 
 	switch (type)
