@@ -10,7 +10,6 @@
 
 #include "dashboard/escape.h"
 #include "dashboard/format.h"
-#include "dashboard/message.h"
 
 /* a state is told by its word, and beside it by shape and colour */
 static const struct
@@ -77,7 +76,7 @@ write_binary(UsBuf *body, const char *text)
 		us_html_text(body, text);
 		return;
 	}
-	us_message_unhex(&bytes, text);
+	us_format_unhex(&bytes, text);
 	if (bytes.len == 0)
 		us_buf_puts(body, "<span class=\"none\">0 bytes</span>");
 	us_html_bytes(body, us_buf_text(&bytes), bytes.len);

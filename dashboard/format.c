@@ -11,6 +11,9 @@
 
 #include "dashboard/escape.h"
 
+/* deeper levels of JSON are not moved further in */
+#define INDENT_DEPTH 64
+
 void
 us_format_count(UsBuf *buf, const char *text)
 {
@@ -88,4 +91,72 @@ us_format_time(UsBuf *buf, const char *text)
 		return;
 	}
 	us_buf_printf(buf, "<time datetime=\"%.10sT%.8sZ\">%.19s UTC</time>", text, text + 11, text);
+}
+
+static int
+hex_value(char c)
+{
+	return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+void
+us_format_unhex(UsBuf *bytes, const char *text)
+{
+	if (strncmp(text, "\\x", 2) != 0)
+		return;
+	for (text += 2; text[0] && text[1]; text += 2)
+	{
+		char		c = (char) (hex_value(text[0]) << 4 | hex_value(text[1]));
+
+		us_buf_add(bytes, &c, 1);
+	}
+}
+
+static void
+new_line(UsBuf *buf, int depth)
+{
+	us_buf_puts(buf, "\n");
+	for (int i = 0; i < depth && i < INDENT_DEPTH; i++)
+		us_buf_puts(buf, "  ");
+}
+
+void
+us_format_json(UsBuf *buf, const char *json, size_t len)
+{
+	bool		quoted = false;
+	int			depth = 0;
+	char		last = '\0';
+
+	for (size_t i = 0; i < len; i++)
+	{
+		char		c = json[i];
+
+		if (quoted)
+		{
+			us_buf_add(buf, &c, 1);
+			if (c == '\\' && i + 1 < len)
+				us_buf_add(buf, &json[++i], 1);
+			quoted = c != '"';
+			continue;
+		}
+		if (strchr(" \t\r\n", c))
+			continue;
+		if (c == '}' || c == ']')
+		{
+			depth--;
+			if (last != '{' && last != '[')
+				new_line(buf, depth);
+		}
+		else if (last == '{' || last == '[')
+			new_line(buf, depth);
+		us_buf_add(buf, &c, 1);
+		if (c == '{' || c == '[')
+			depth++;
+		else if (c == ',')
+			new_line(buf, depth);
+		else if (c == ':')
+			us_buf_puts(buf, " ");
+		quoted = c == '"';
+		last = c;
+	}
 }

@@ -19,4 +19,10 @@ extern void us_format_bytes(UsBuf *buf, double bytes);
 /* "2026-01-02 03:04:05.6+00" as <time>, which a script adds the local time to */
 extern void us_format_time(UsBuf *buf, const char *text);
 
+/* bytes of bytea's hex form, which the server wrote: only its end is checked */
+extern void us_format_unhex(UsBuf *bytes, const char *text);
+
+/* JSON with a line for each member; numbers and strings exactly as they are */
+extern void us_format_json(UsBuf *buf, const char *json, size_t len);
+
 #endif							/* US_DASHBOARD_FORMAT_H */

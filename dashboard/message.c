@@ -15,77 +15,8 @@
 enum
 {
 	HEX_BYTES = 4096,			/* shown in hexadecimal */
-	HEX_LINE = 16,
-	INDENT_DEPTH = 64			/* deeper levels are not moved further in */
+	HEX_LINE = 16
 };
-
-static int
-hex_value(char c)
-{
-	return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
-void
-us_message_unhex(UsBuf *bytes, const char *text)
-{
-	if (strncmp(text, "\\x", 2) != 0)
-		return;
-	for (text += 2; text[0] && text[1]; text += 2)
-	{
-		char		c = (char) (hex_value(text[0]) << 4 | hex_value(text[1]));
-
-		us_buf_add(bytes, &c, 1);
-	}
-}
-
-static void
-new_line(UsBuf *buf, int depth)
-{
-	us_buf_puts(buf, "\n");
-	for (int i = 0; i < depth && i < INDENT_DEPTH; i++)
-		us_buf_puts(buf, "  ");
-}
-
-void
-us_message_indent(UsBuf *buf, const char *json, size_t len)
-{
-	bool		quoted = false;
-	int			depth = 0;
-	char		last = '\0';
-
-	for (size_t i = 0; i < len; i++)
-	{
-		char		c = json[i];
-
-		if (quoted)
-		{
-			us_buf_add(buf, &c, 1);
-			if (c == '\\' && i + 1 < len)
-				us_buf_add(buf, &json[++i], 1);
-			quoted = c != '"';
-			continue;
-		}
-		if (strchr(" \t\r\n", c))
-			continue;
-		if (c == '}' || c == ']')
-		{
-			depth--;
-			if (last != '{' && last != '[')
-				new_line(buf, depth);
-		}
-		else if (last == '{' || last == '[')
-			new_line(buf, depth);
-		us_buf_add(buf, &c, 1);
-		if (c == '{' || c == '[')
-			depth++;
-		else if (c == ',')
-			new_line(buf, depth);
-		else if (c == ':')
-			us_buf_puts(buf, " ");
-		quoted = c == '"';
-		last = c;
-	}
-}
 
 /* offset, bytes, and what of them is ASCII */
 static void
@@ -128,7 +59,7 @@ write_forms(UsPage *page, const char *part, const UsBuf *bytes)
 	{
 		UsBuf		indented = {0};
 
-		us_message_indent(&indented, data, bytes->len);
+		us_format_json(&indented, data, bytes->len);
 		us_buf_printf(page->body, "<details id=\"%s-json\"><summary>Indented</summary><pre class=\"code\">",
 					  part);
 		us_html_bytes(page->body, us_buf_text(&indented), indented.len);
@@ -158,7 +89,7 @@ write_part(UsPage *page, const PGresult *rows, int row)
 					  strcmp(part, "value") == 0 ? "null: a tombstone" : "none");
 	else
 	{
-		us_message_unhex(&bytes, hex);
+		us_format_unhex(&bytes, hex);
 		us_buf_puts(page->body, "<p class=\"note\">");
 		us_format_count(page->body, size);
 		us_buf_puts(page->body, " bytes");
@@ -209,7 +140,7 @@ us_message_download(UsPage *page, const PGresult *rows, const char *what, int64_
 	if (page->request->error_status != 0)
 		return;
 	us_buf_free(page->body);
-	us_message_unhex(page->body, PQgetvalue(rows, 0, 0));
+	us_format_unhex(page->body, PQgetvalue(rows, 0, 0));
 	snprintf(file_name, sizeof(file_name), "%s-%" PRId64 ".bin", what, number);
 	page->reply->type = "application/octet-stream";
 	page->reply->file_name = file_name;

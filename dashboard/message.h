@@ -30,10 +30,4 @@ extern void us_message_download(UsPage *page, const PGresult *rows, const char *
 /* which part a reader wants as a file, "key" or "value"; NULL: none; otherwise refuses */
 extern const char *us_message_wanted(UsRequest *request);
 
-/* bytes of PostgreSQL's hex form, which the server wrote: only its end is checked */
-extern void us_message_unhex(UsBuf *bytes, const char *text);
-
-/* JSON with a line for each member; numbers and strings exactly as they are */
-extern void us_message_indent(UsBuf *buf, const char *json, size_t len);
-
 #endif							/* US_DASHBOARD_MESSAGE_H */

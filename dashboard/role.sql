@@ -7,6 +7,8 @@
 -- may see others'), incidents, history, runs, and dead letters with what the
 -- messages held.  For a dashboard without these:
 --     DROP POLICY dashboard ON userstream.dead_letter
+-- pg_dump leaves policies of an extension's tables out: run this again in a
+-- restored database.
 -- It looks into Kafka only through servers that someone lets it use:
 --     GRANT USAGE ON FOREIGN SERVER kafka TO userstream_dashboard
 -- It owns nothing and may write nothing; how it logs in is pg_hba.conf's.

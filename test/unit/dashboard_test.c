@@ -339,10 +339,38 @@ test_charts(void)
 	PQclear(rows);
 }
 
+/* what us_format_json makes of text */
+static void
+indent(UsBuf *buf, const char *text)
+{
+	us_format_json(buf, text, strlen(text));
+}
+
+static void
+test_messages(void)
+{
+	static const Case indented[] = {
+		{"{}", "{}"}, {"[]", "[]"}, {"1", "1"}, {"{\"a\":1}", "{\n  \"a\": 1\n}"},
+		{"{\"a\" : [1 , {} ],\n\"b\":\"x\"}", "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": \"x\"\n}"},
+		{"\"{\\\"[,:\"", "\"{\\\"[,:\""}, {"12345678901234567890.10", "12345678901234567890.10"},
+		{"]]]", "\n]\n]\n]"}, {"\"\\", "\"\\"}, {"", ""},
+	};
+	UsBuf		bytes = {0};
+
+	check("indented", indent, indented, lengthof(indented));
+	us_format_unhex(&bytes, "\\x00ff7");
+	tap_ok(bytes.len == 2 && memcmp(us_buf_text(&bytes), "\0\xff", 2) == 0, "bytes of their hexadecimal form");
+	us_buf_free(&bytes);
+	us_format_unhex(&bytes, "x00");
+	tap_is((long long) bytes.len, 0, "what is none has no bytes");
+}
+
 int
 main(void)
 {
 	UsBuf		buf = {0};
+
+	test_messages();
 
 	test_escapers();
 	test_utf8();
