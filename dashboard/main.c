@@ -81,7 +81,12 @@ show_page(const UsRoute *route, UsRequest *request, UsReply *reply, const char *
 	if (page.json)
 		us_json_free(page.json);
 	if (request->format == US_FORMAT_CSV && !page.csv_done && request->error_status == 0)
-		us_request_refuse(request, page.away || reply->status == 503 ? 503 : 404, "there is no such table to be had");
+	{
+		bool		away = page.away || reply->status == 503;
+
+		us_request_refuse(request, away ? 503 : 404,
+						  away ? "the database is away" : "this page has no such table");
+	}
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "dashboard/escape.h"
 #include "dashboard/parse.h"
@@ -107,10 +108,10 @@ read_host(UsRequest *request, const char *host, const char *allowed)
 		return us_request_refuse(request, 400, "invalid Host");
 	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
 	{
-		if (len == strlen(local[i]) && memcmp(host, local[i], len) == 0)
+		if (len == strlen(local[i]) && strncasecmp(host, local[i], len) == 0)
 			return true;
 	}
-	if (allowed && len > 0 && len == strlen(allowed) && memcmp(host, allowed, len) == 0)
+	if (allowed && len > 0 && len == strlen(allowed) && strncasecmp(host, allowed, len) == 0)
 		return true;
 	return us_request_refuse(request, 403, "this Host is not served here");
 }

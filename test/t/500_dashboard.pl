@@ -34,6 +34,18 @@ my $away = $bad->cgi(PATH_INFO => '/streams');
 is("$away->{status} $away->{headers}{'retry-after'}", '503 5', 'a database that does not exist: come again');
 like($away->{body}, qr/The database is away.*<\/html>/s, 'in a whole page');
 unlike($away->{body}, qr/nosuch|FATAL/, 'that does not say where it looked');
+foreach my $page (qw(/ /streams /streams/x /messages/x /messages/x/0/1 /feeds /feeds/x /feeds/x/1 /dead-letters /dead-letters/1 /mirrors))
+{
+	my %reply = map { ($_ => $bad->cgi(PATH_INFO => $page, QUERY_STRING => "format=$_")) } qw(html json csv);
+
+	is(join(' ', map { $reply{$_}{status} } sort keys %reply), '503 503 503', "in each format: $page");
+	like("$reply{html}{body}$reply{csv}{body}$reply{json}{body}",
+		qr/database is away.*<\/html>\nthe database is away\n\{.*the database is away/s, 'with its reason');
+}
+foreach my $download ('/messages/x/0/1', '/dead-letters/1')
+{
+	is($bad->cgi(PATH_INFO => $download, QUERY_STRING => 'download=value')->{status}, 503, "as a file: $download");
+}
 is($bad->cgi(PATH_INFO => '/health')->{status}, 503, 'so says /health');
 like($bad->cgi(PATH_INFO => '/metrics')->{body}, qr/^userstream_up 0$/m, 'and /metrics, by 200');
 like(DashboardTest->new($node, 'template1')->cgi(PATH_INFO => '/streams')->{body},

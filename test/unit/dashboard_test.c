@@ -215,6 +215,7 @@ test_request(void)
 		{{"HTTP_HOST", "localhost", NULL}, 0, "Host localhost"},
 		{{"HTTP_HOST", "127.0.0.1:5000", NULL}, 0, "Host with a port"},
 		{{"HTTP_HOST", "[::1]:5000", NULL}, 0, "Host of IPv6"},
+		{{"HTTP_HOST", "LocalHost:5000", NULL}, 0, "Host in other letters"},
 		{{"HTTP_HOST", "evil.example", NULL}, 403, "another Host"},
 		{{"HTTP_HOST", "localhost.evil.com", NULL}, 403, "a Host that begins well"},
 		{{"HTTP_HOST", "localhost:x", NULL}, 400, "a port that is none"},
