@@ -238,7 +238,7 @@ help:
 	@echo "make test         all tests, or some: TEST_PARTS='$(TEST_PARTS)' TESTS='test/t/x.pl ...'"
 	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried,"
 	@echo "                  TEST_JOBS=$(TEST_JOBS) so many live tests run at a time"
-	@echo "make fuzz         random input for the decoders and the CQL client, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
+	@echo "make fuzz         random input for the decoders, the CQL client and the dashboard, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
 	@echo "make soak         a million messages through random faults; SOAK_* variables: test/README.md"
 	@echo "make bench        the measurements; BENCH_* variables: test/bench/README.md"
 	@echo "make lint         formatting and directions of includes"

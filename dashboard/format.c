@@ -84,7 +84,8 @@ us_format_time(UsBuf *buf, const char *text)
 {
 	size_t		len = strlen(text);
 
-	if (len < 19 || text[10] != ' ' || strcmp(text + len - 3, "+00") != 0)
+	if (len < 19 || text[10] != ' ' || strcmp(text + len - 3, "+00") != 0 ||
+		strspn(text, "0123456789-:. +") != len)
 	{
 		/* infinity, or before our era */
 		us_html_text(buf, text);

@@ -58,11 +58,13 @@ us_route_accepts(const UsRoute *route, UsRequest *request)
 	{
 		const char *name = request->params[i].name;
 		size_t		len = strlen(name);
+		/* a name with a blank would match the list's own, before its first name too */
+		const char *at = strchr(name, ' ') ? "" : route->params;
 		bool		known = false;
 
-		for (const char *at = route->params; (at = strstr(at, name)) != NULL; at++)
+		for (; (at = strstr(at, name)) != NULL; at++)
 			known = known || (at[-1] == ' ' && at[len] == ' ');
-		if (!known || strchr(name, ' '))
+		if (!known)
 			return us_request_refuse(request, 400, "this page has no such parameter");
 	}
 	if (route->kind != US_ROUTE_PAGE && request->format != US_FORMAT_HTML)
