@@ -44,7 +44,16 @@ run_log([ 'cc', '-D_GNU_SOURCE', '-shared', '-fPIC', '-o', $slow_names, "$ENV{US
   or die 'could not build slow_names.so';
 my $node = do { local $ENV{LD_PRELOAD} = $slow_names; userstream_node('servers') };
 
-sub alter_server { my ($options) = @_; return $node->safe_psql('postgres', "ALTER SERVER cassandra OPTIONS ($options)"); }
+# the worker that knew the old options ends, and another one knows the new ones
+sub alter_server
+{
+	my ($options) = @_;
+	my $workers = q{FROM pg_stat_activity WHERE backend_type = 'userstream mirror'};
+	my $pid = $node->safe_psql('postgres', "SELECT coalesce(max(pid), 0) $workers");
+
+	$node->safe_psql('postgres', "ALTER SERVER cassandra OPTIONS ($options)");
+	return wait_until($node, 'postgres', "SELECT count(*) = 1 $workers AND pid <> $pid");
+}
 
 sub is_waiting
 {
