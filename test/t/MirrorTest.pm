@@ -122,7 +122,8 @@ sub is_caught_up
 {
 	my ($self) = @_;
 	return wait_until($self->{node}, 'postgres',
-		"SELECT state = 'caught_up' AND lag_bytes = 0 FROM userstream.mirror_status WHERE mirror = '$self->{name}'");
+		"SELECT state = 'caught_up' AND lag_bytes = 0 FROM userstream.mirror_status WHERE mirror = '$self->{name}'",
+		't', 600);
 }
 
 # Both tables are the same, and have so many rows.  The state is told four
