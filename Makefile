@@ -126,10 +126,15 @@ OBJS = \
 	worker/mirror_value.o \
 	worker/mirror_plan.o \
 	worker/mirror_position.o \
+	worker/mirror_parked.o \
 	worker/mirror_write.o \
+	worker/mirror_send.o \
 	worker/mirror_table.o \
 	worker/mirror_copy.o \
 	worker/mirror_slot.o \
+	worker/mirror_end.o \
+	worker/mirror_apply.o \
+	worker/mirror_begin.o \
 	worker/mirror_worker.o \
 	worker/cassandra.o \
 	worker/host_lookup.o \

@@ -33,6 +33,7 @@ struct UsChanges
 	const UsChangeHandler *handler;
 	MemoryContext message;		/* of one message */
 	MemoryContext round;		/* of one call of us_changes_read */
+	bool		paused;
 };
 
 static void
@@ -45,27 +46,30 @@ prepare_write(LogicalDecodingContext *decoding, XLogRecPtr lsn, TransactionId xi
 	resetStringInfo(decoding->out);
 }
 
+/* the message: relation, then 'O' (old row), 'K' (its key) or 'N' (new row) */
 static void
 give_change(const UsChangeHandler *handler, char kind, StringInfo message)
 {
 	LogicalRepTupleData old;
 	LogicalRepTupleData new;
 	bool		has_old = true;
+	bool		whole = message->data[message->cursor + sizeof(Oid)] == 'O';
 	Oid			relid;
 
 	switch (kind)
 	{
 		case LOGICAL_REP_MSG_INSERT:
 			relid = logicalrep_read_insert(message, &new);
-			handler->change(handler->arg, kind, relid, NULL, &new);
+			handler->change(handler->arg, kind, relid, NULL, false, &new);
 			break;
 		case LOGICAL_REP_MSG_UPDATE:
 			relid = logicalrep_read_update(message, &has_old, &old, &new);
-			handler->change(handler->arg, kind, relid, has_old ? &old : NULL, &new);
+			handler->change(handler->arg, kind, relid, has_old ? &old : NULL, whole,
+							&new);
 			break;
 		default:
 			relid = logicalrep_read_delete(message, &old);
-			handler->change(handler->arg, kind, relid, &old, NULL);
+			handler->change(handler->arg, kind, relid, &old, whole, NULL);
 	}
 }
 
@@ -205,7 +209,8 @@ us_changes_read(UsChanges *changes, int max_records)
 	XLogRecPtr	end = GetFlushRecPtr(NULL);
 	MemoryContext old = MemoryContextSwitchTo(changes->round);
 
-	while (max_records-- > 0 && reader->EndRecPtr < end)
+	changes->paused = false;
+	while (max_records-- > 0 && !changes->paused && reader->EndRecPtr < end)
 	{
 		char	   *error;
 		XLogRecord *record;
@@ -228,6 +233,12 @@ us_changes_read(UsChanges *changes, int max_records)
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(changes->round);
 	return reader->EndRecPtr < end;
+}
+
+void
+us_changes_pause(UsChanges *changes)
+{
+	changes->paused = true;
 }
 
 XLogRecPtr

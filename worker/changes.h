@@ -20,9 +20,12 @@ typedef struct UsChangeHandler
 	void	   *arg;
 	void		(*begin) (void *arg, const LogicalRepBeginData *begin);
 	void		(*relation) (void *arg, const LogicalRepRelation *relation);
-	/* old: NULL = the key did not change (update), or there is none (insert) */
+	/*
+	 * old: NULL = the key did not change (update), or there is none (insert);
+	 * whole: it is the row (replica identity FULL), else its key alone
+	 */
 	void		(*change) (void *arg, char kind, Oid relid, const LogicalRepTupleData *old,
-						   const LogicalRepTupleData *new);
+						   bool whole, const LogicalRepTupleData *new);
 	void		(*truncate) (void *arg, List *relids);
 	void		(*commit) (void *arg, const LogicalRepCommitData *commit);
 } UsChangeHandler;
@@ -59,6 +62,9 @@ extern const char *us_changes_slot_problem(const char *slot, XLogRecPtr start);
  * Needs:   no transaction
  */
 extern bool us_changes_read(UsChanges *changes, int max_records);
+
+/* for the handler: the call of us_changes_read returns before another transaction begins */
+extern void us_changes_pause(UsChanges *changes);
 
 /* all before it was given to the handler */
 extern XLogRecPtr us_changes_read_up_to(const UsChanges *changes);

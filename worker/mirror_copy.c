@@ -1,23 +1,31 @@
 /*-------------------------------------------------------------------------
  * worker/mirror_copy.c
- *    the rows that are there when a mirror begins
+ *    rows of the table itself: those there at the beginning, and those moved
  *
- * Runs in a mirror worker, as the owner of the table, in the transaction
- * whose snapshot is the slot's start: every change after it comes from the
- * WAL.  Rows take the form that pgoutput gives changes, and the same way.
+ * Runs in a mirror worker, as the owner of the table.  The first copy is in
+ * the transaction whose snapshot is the slot's start: every change after it
+ * comes from the WAL.  Rows take the form that pgoutput gives changes, and the
+ * same way.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/stratnum.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "extension/catalog.h"
 #include "mb/pg_wchar.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "worker/mirror_copy.h"
+#include "worker/session.h"
 
 #define FETCH_ROWS		500
 
@@ -29,7 +37,7 @@ typedef struct Sender
 } Sender;
 
 static char *
-query_text(const UsMirror *mirror, const UsMirrorPlan *plan)
+query_text(const UsMirror *mirror, const UsMirrorPlan *plan, const char *condition)
 {
 	StringInfoData text;
 
@@ -40,6 +48,8 @@ query_text(const UsMirror *mirror, const UsMirrorPlan *plan)
 	appendStringInfo(&text, " FROM %s%s",
 					 get_rel_relkind(mirror->target_oid) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
 					 us_qualified_name(mirror->target_oid));
+	if (condition != NULL)
+		appendStringInfo(&text, " WHERE %s", condition);
 	return text.data;
 }
 
@@ -99,13 +109,16 @@ copy_row(HeapTuple tuple, TupleDesc desc, Sender *senders, const UsMirrorShape *
 		else
 			send_value(&senders[c], value, row, c);
 	}
-	us_mirror_upsert(writer, shape, row, NULL, false);
+	us_mirror_upsert(writer, shape, row, NULL, false, false);
 }
 
-void
-us_mirror_copy(const UsMirror *mirror, const UsMirrorPlan *plan, const UsMirrorShape *shape,
-			   UsMirrorWriter *writer)
+/* in a transaction; condition: NULL = all rows */
+static void
+copy_rows(const UsMirror *mirror, const UsMirrorPlan *plan, const char *condition,
+		  UsMirrorWriter *writer)
 {
+	int			wrong;
+	UsMirrorShape *shape = us_mirror_plan_shape(plan, &wrong);
 	Sender	   *senders = find_senders(plan);
 	LogicalRepTupleData row = {
 		.colvalues = palloc0(sizeof(StringInfoData) * Max(plan->ncolumns, 1)),
@@ -120,7 +133,7 @@ us_mirror_copy(const UsMirror *mirror, const UsMirrorPlan *plan, const UsMirrorS
 	/* a policy would leave rows out in silence: an error says so instead */
 	SetConfigOption("row_security", "off", PGC_SUSET, PGC_S_SESSION);
 	SPI_connect();
-	portal = SPI_cursor_open_with_args(NULL, query_text(mirror, plan), 0, NULL, NULL, NULL,
+	portal = SPI_cursor_open_with_args(NULL, query_text(mirror, plan, condition), 0, NULL, NULL, NULL,
 									   true, 0);
 	do
 	{
@@ -137,4 +150,94 @@ us_mirror_copy(const UsMirror *mirror, const UsMirrorPlan *plan, const UsMirrorS
 	SPI_cursor_close(portal);
 	SPI_finish();
 	MemoryContextDelete(context);
+}
+
+void
+us_mirror_copy(const UsMirror *mirror, const UsMirrorPlan *plan, UsMirrorWriter *writer)
+{
+	copy_rows(mirror, plan, NULL, writer);
+}
+
+/* by the equality that makes the key unique, whatever type it has and wherever that is */
+static char *
+key_condition(const UsMirror *mirror, const UsMirrorPlan *plan, char *const *texts)
+{
+	Relation	table = relation_open(mirror->target_oid, AccessShareLock);
+	Relation	index;
+	StringInfoData text;
+
+	list_free(RelationGetIndexList(table));
+	if (!OidIsValid(table->rd_pkindex))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("table %s has no primary key any more", mirror->target)));
+	index = index_open(table->rd_pkindex, AccessShareLock);
+	initStringInfo(&text);
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		const UsMirrorColumn *column = &plan->columns[plan->keys[i]];
+		Oid			equal = get_opfamily_member(index->rd_opfamily[i], index->rd_opcintype[i],
+												index->rd_opcintype[i], BTEqualStrategyNumber);
+		char	   *type = format_type_extended(column->type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+
+		if (i > 0)
+			appendStringInfoString(&text, " AND ");
+		generate_operator_clause(&text, quote_identifier(column->name), column->type, equal,
+								 psprintf("%s::%s", quote_literal_cstr(texts[i]), type),
+								 column->type);
+	}
+	index_close(index, AccessShareLock);
+	relation_close(table, NoLock);
+	return text.data;
+}
+
+/* key: NULL = all rows */
+static void
+copy_again(const UsMirror *mirror, const UsMirrorPlan *plan, char *const *key,
+		   UsMirrorWriter *writer)
+{
+	/* a table that was dropped has no rows to be missed */
+	if (us_session_begin(mirror->timezone) && get_rel_name(mirror->target_oid) != NULL)
+		copy_rows(mirror, plan, key != NULL ? key_condition(mirror, plan, key) : NULL, writer);
+	us_session_commit();
+}
+
+/*
+ * Its commit is in the WAL, but others may not see it yet.
+ */
+static void
+wait_until_visible(TransactionId xid)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	StartTransactionCommand();
+	XactLockTableWait(xid, NULL, NULL, XLTW_None);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+}
+
+/*
+ * What is read is the rows as they are now, which may be newer than the
+ * transaction: then the changes that made them so are yet to come, each with a
+ * later timestamp.  A row that is not there by that key any more needs
+ * nothing: its removal is to come too, and if it was moved once more, it is
+ * read again then.
+ */
+void
+us_mirror_refill(const UsMirror *mirror, const UsMirrorPlan *plan, TransactionId xid,
+				 UsMirrorWriter *writer)
+{
+	const UsMirrorMoved *moved = us_mirror_moved(writer);
+	ListCell   *cell;
+
+	wait_until_visible(xid);
+	us_mirror_begin_refill(writer);
+	if (moved->many)
+		copy_again(mirror, plan, NULL, writer);
+	foreach(cell, moved->keys)
+	{
+		/* not in the transaction, which would hold a snapshot meanwhile */
+		us_mirror_make_room(writer);
+		copy_again(mirror, plan, lfirst(cell), writer);
+	}
 }

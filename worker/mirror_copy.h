@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * worker/mirror_copy.h
- *    the rows that are there when a mirror begins
+ *    rows of the table itself: those there at the beginning, and those moved
  *-------------------------------------------------------------------------
  */
 #ifndef US_MIRROR_COPY_H
@@ -14,6 +14,15 @@
  * Needs:   the transaction of the slot's snapshot; the writer's copy is begun
  */
 extern void us_mirror_copy(const UsMirror *mirror, const UsMirrorPlan *plan,
-						   const UsMirrorShape *shape, UsMirrorWriter *writer);
+						   UsMirrorWriter *writer);
+
+/*
+ * us_mirror_refill -- read the rows that the writer's open transaction moved
+ *
+ * In:      xid    of that transaction
+ * Needs:   no transaction; nothing decoded since
+ */
+extern void us_mirror_refill(const UsMirror *mirror, const UsMirrorPlan *plan, TransactionId xid,
+							 UsMirrorWriter *writer);
 
 #endif							/* US_MIRROR_COPY_H */

@@ -220,6 +220,20 @@ us_mirror_shape_compile(const UsMirrorPlan *plan, int ncolumns, char *const *nam
 	return shape;
 }
 
+UsMirrorShape *
+us_mirror_plan_shape(const UsMirrorPlan *plan, int *wrong)
+{
+	char	  **names = palloc(sizeof(char *) * Max(plan->ncolumns, 1));
+	Oid		   *types = palloc(sizeof(Oid) * Max(plan->ncolumns, 1));
+
+	for (int c = 0; c < plan->ncolumns; c++)
+	{
+		names[c] = plan->columns[c].name;
+		types[c] = plan->columns[c].type;
+	}
+	return us_mirror_shape_compile(plan, plan->ncolumns, names, types, wrong);
+}
+
 char *
 us_mirror_type_error(const UsMirrorPlan *plan, int column, Oid type)
 {
@@ -236,43 +250,55 @@ us_mirror_type_error(const UsMirrorPlan *plan, int column, Oid type)
 	return text;
 }
 
-/* status of a column; a key that is too long to be repeated is in the old row only */
+/*
+ * The row that has a column's value.  What is stored out of line and did not
+ * change is not repeated in the new row; the old one has it when it is of the
+ * key, or when old rows are whole.
+ */
 static const LogicalRepTupleData *
-find_source(const LogicalRepTupleData *row, const LogicalRepTupleData *old, int source, bool key)
+find_source(const UsMirrorRow *row, int source, bool key)
 {
-	if (key && old != NULL && row->colstatus[source] == LOGICALREP_COLUMN_UNCHANGED)
-		return old;
-	return row;
+	bool		wanted = key || (row->whole && row->change == US_ROW_MOVED);
+
+	if (row->old != NULL && wanted && row->new->colstatus[source] == LOGICALREP_COLUMN_UNCHANGED)
+		return row->old;
+	return row->new;
+}
+
+/* the cell of a row that is there already */
+static bool
+was_null(const UsMirrorRow *row, int source)
+{
+	return row->whole && row->old->colstatus[source] == LOGICALREP_COLUMN_NULL;
 }
 
 static bool
-put_column(const UsMirrorPlan *plan, const UsMirrorShape *shape, int c,
-		   const LogicalRepTupleData *row, const LogicalRepTupleData *old, bool update,
-		   UsCqlWriter *writer)
+put_column(const UsMirrorPlan *plan, const UsMirrorShape *shape, int c, const UsMirrorRow *row,
+		   UsCqlWriter *writer, bool *missing)
 {
 	int			source = shape->sources[c];
 	bool		key = plan->columns[c].key >= 0;
 	const LogicalRepTupleData *from;
 	StringInfo	value;
 
-	if (source < 0 || source >= row->ncols)
+	if (source < 0 || source >= row->new->ncols)
 	{
 		us_cql_put_unset(writer);
 		return !key;
 	}
-	from = find_source(row, old, source, key);
+	from = find_source(row, source, key);
 	value = &from->colvalues[source];
 	switch (from->colstatus[source])
 	{
 		case LOGICALREP_COLUMN_NULL:
-			if (update && (old == NULL || !shape->full ||
-						   old->colstatus[source] != LOGICALREP_COLUMN_NULL))
+			if (row->change == US_ROW_UPDATED && !was_null(row, source))
 				us_cql_put_null(writer);
 			else
 				us_cql_put_unset(writer);
 			return !key;
 		case LOGICALREP_COLUMN_UNCHANGED:
 			us_cql_put_unset(writer);
+			*missing |= row->change != US_ROW_UPDATED;
 			return !key;
 		default:
 			us_mirror_value_put(&shape->values[c],
@@ -283,25 +309,48 @@ put_column(const UsMirrorPlan *plan, const UsMirrorShape *shape, int c,
 }
 
 int
-us_mirror_row_put(const UsMirrorPlan *plan, const UsMirrorShape *shape,
-				  const LogicalRepTupleData *row, const LogicalRepTupleData *old, bool update,
-				  UsCqlWriter *writer)
+us_mirror_row_put(const UsMirrorPlan *plan, const UsMirrorShape *shape, const UsMirrorRow *row,
+				  UsCqlWriter *writer, bool *missing)
 {
+	*missing = false;
 	for (int c = 0; c < plan->ncolumns; c++)
-		if (!put_column(plan, shape, c, row, old, update, writer))
+		if (!put_column(plan, shape, c, row, writer, missing))
 			return c;
 	return -1;
 }
 
 int
-us_mirror_key_put(const UsMirrorPlan *plan, const UsMirrorShape *shape,
-				  const LogicalRepTupleData *row, const LogicalRepTupleData *old,
+us_mirror_key_put(const UsMirrorPlan *plan, const UsMirrorShape *shape, const UsMirrorRow *row,
 				  UsCqlWriter *writer)
 {
+	bool		missing;
+
 	for (int i = 0; i < plan->nkeys; i++)
-		if (!put_column(plan, shape, plan->keys[i], row, old, false, writer))
+		if (!put_column(plan, shape, plan->keys[i], row, writer, &missing))
 			return plan->keys[i];
 	return -1;
+}
+
+static char *
+value_text(const UsMirrorShape *shape, const LogicalRepTupleData *row, int source)
+{
+	return us_mirror_value_text(shape->types[source],
+								row->colstatus[source] == LOGICALREP_COLUMN_BINARY,
+								row->colvalues[source].data, row->colvalues[source].len);
+}
+
+char **
+us_mirror_key_texts(const UsMirrorPlan *plan, const UsMirrorShape *shape, const UsMirrorRow *row)
+{
+	char	  **texts = palloc(sizeof(char *) * plan->nkeys);
+
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		int			source = shape->sources[plan->keys[i]];
+
+		texts[i] = value_text(shape, find_source(row, source, true), source);
+	}
+	return texts;
 }
 
 char *
@@ -327,11 +376,7 @@ us_mirror_row_json(const UsMirrorPlan *plan, const UsMirrorShape *shape,
 		if (row->colstatus[source] == LOGICALREP_COLUMN_NULL)
 			appendStringInfoString(&json, "null");
 		else
-			escape_json(&json,
-						us_mirror_value_text(shape->types[source],
-											 row->colstatus[source] == LOGICALREP_COLUMN_BINARY,
-											 row->colvalues[source].data,
-											 row->colvalues[source].len));
+			escape_json(&json, value_text(shape, row, source));
 	}
 	appendStringInfoChar(&json, '}');
 	return json.data;

@@ -37,7 +37,6 @@ typedef struct UsMirrorPlan
 /* how rows of one shape are read: compiled anew when ALTER TABLE changes it */
 typedef struct UsMirrorShape
 {
-	bool		full;			/* old rows are whole (replica identity FULL) */
 	int			nsources;		/* columns of the rows */
 	char	  **names;
 	Oid		   *types;
@@ -67,28 +66,47 @@ extern bool us_mirror_plan_has_types(const UsMirrorPlan *plan, const UsCqlColumn
 extern UsMirrorShape *us_mirror_shape_compile(const UsMirrorPlan *plan, int ncolumns,
 											  char *const *names, const Oid *types, int *wrong);
 
+/* the same for rows that have the plan's columns, in their order */
+extern UsMirrorShape *us_mirror_plan_shape(const UsMirrorPlan *plan, int *wrong);
+
 /* an error text that names both types of a column */
 extern char *us_mirror_type_error(const UsMirrorPlan *plan, int column, Oid type);
 
 /* "name" as CQL quotes it; palloc'd */
 extern char *us_mirror_cql_name(const char *name);
 
+/* what a change makes of its row in Cassandra */
+typedef enum UsRowChange
+{
+	US_ROW_NEW,					/* no cell of it is there: nulls are left unset */
+	US_ROW_MOVED,				/* the same, but it was there by another key */
+	US_ROW_UPDATED				/* cells may be there: nulls are sent, unchanged ones left unset */
+} UsRowChange;
+
+typedef struct UsMirrorRow
+{
+	UsRowChange change;
+	const LogicalRepTupleData *new;
+	const LogicalRepTupleData *old; /* NULL = the key did not change, or there is none */
+	bool		whole;			/* old has all columns (replica identity FULL), else its key */
+} UsMirrorRow;
+
 /*
  * us_mirror_row_put -- the values of insert
  *
- * In:      old      NULL, or the old row: then columns that were null before are left unset
- *                   when they are null, and a key that is not in row is taken from it
- *          update   whether columns that are null become null in Cassandra (else unset)
+ * Out:     missing   a column's value is in neither row, although the new one has it
  * Returns: -1, or the column whose value its CQL type cannot hold
  */
 extern int	us_mirror_row_put(const UsMirrorPlan *plan, const UsMirrorShape *shape,
-							  const LogicalRepTupleData *row, const LogicalRepTupleData *old,
-							  bool update, UsCqlWriter *writer);
+							  const UsMirrorRow *row, UsCqlWriter *writer, bool *missing);
 
-/* the values of delete; the same */
+/* the values of delete, of the row's key; the same */
 extern int	us_mirror_key_put(const UsMirrorPlan *plan, const UsMirrorShape *shape,
-							  const LogicalRepTupleData *row, const LogicalRepTupleData *old,
-							  UsCqlWriter *writer);
+							  const UsMirrorRow *row, UsCqlWriter *writer);
+
+/* its key as text, in the key's order */
+extern char **us_mirror_key_texts(const UsMirrorPlan *plan, const UsMirrorShape *shape,
+								  const UsMirrorRow *row);
 
 /* the row, or its key alone, as JSON text for a dead letter */
 extern char *us_mirror_row_json(const UsMirrorPlan *plan, const UsMirrorShape *shape,

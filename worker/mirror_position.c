@@ -20,44 +20,6 @@
 #include "worker/session.h"
 #include "worker/statement.h"
 
-#define PARKED_SQLSTATE		"22023"
-
-static Datum
-make_bytea(const char *text)
-{
-	return PointerGetDatum(cstring_to_text(text));
-}
-
-static void
-store_parked(const UsMirror *mirror, const UsParkedRow *row)
-{
-	static UsStatement statement = {
-		.text = "INSERT INTO userstream.dead_letter"
-		" (owner, owner_oid, home, mirror, message_at, key, value, sqlstate, error)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, '" PARKED_SQLSTATE "', $8)",
-		.nargs = 8,
-		.types = {TEXTOID, OIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, BYTEAOID, BYTEAOID, TEXTOID}
-	};
-	Datum		values[] = {
-		CStringGetTextDatum(mirror->owner),
-		ObjectIdGetDatum(mirror->owner_oid),
-		CStringGetTextDatum(mirror->home),
-		CStringGetTextDatum(mirror->name),
-		TimestampTzGetDatum(row->changed_at),
-		make_bytea(row->key),
-		row->value != NULL ? make_bytea(row->value) : (Datum) 0,
-		CStringGetTextDatum(row->error)
-	};
-	char		nulls[] = "        ";
-
-	if (row->changed_at == 0)
-		nulls[4] = 'n';
-	if (row->value == NULL)
-		nulls[6] = 'n';
-	if (us_statement_run(&statement, values, nulls) != 1)
-		elog(ERROR, "could not store a dead letter");
-}
-
 static bool
 update_position(const UsMirror *mirror, const UsMirrorProgress *progress)
 {
@@ -71,7 +33,9 @@ update_position(const UsMirror *mirror, const UsMirrorProgress *progress)
 		.nargs = 8,
 		.types = {INT8OID, INT8OID, LSNOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID}
 	};
-	int			nparked = list_length(progress->parked);
+	UsParkedRows *last = progress->parked != NIL ? llast(progress->parked) : NULL;
+	int64		nparked = 0;
+	ListCell   *cell;
 	Datum		values[] = {
 		Int64GetDatum(mirror->id),
 		Int64GetDatum(mirror->epoch),
@@ -79,12 +43,14 @@ update_position(const UsMirror *mirror, const UsMirrorProgress *progress)
 		Int64GetDatum(progress->last_timestamp),
 		Int64GetDatum(progress->rows),
 		Int64GetDatum(progress->deletes),
-		Int64GetDatum(nparked),
-		nparked > 0 ?
-		CStringGetTextDatum(((UsParkedRow *) llast(progress->parked))->error) : (Datum) 0
+		(Datum) 0,
+		last != NULL ? CStringGetTextDatum(us_parked_error(last)) : (Datum) 0
 	};
 
-	return us_statement_run(&statement, values, nparked > 0 ? NULL : "       n") == 1;
+	foreach(cell, progress->parked)
+		nparked += us_parked_count(lfirst(cell));
+	values[6] = Int64GetDatum(nparked);
+	return us_statement_run(&statement, values, last != NULL ? NULL : "       n") == 1;
 }
 
 bool
@@ -95,10 +61,13 @@ us_mirror_position_save(UsMirror *mirror, const UsMirrorProgress *progress)
 
 	if (saved)
 		foreach(cell, progress->parked)
-			store_parked(mirror, lfirst(cell));
+			us_parked_store(lfirst(cell), mirror);
 	us_session_commit();
 	if (!saved)
 		return false;
+	foreach(cell, progress->parked)
+		us_parked_free(lfirst(cell));
+	list_free(progress->parked);
 	/* whatever synchronous_commit is for this role */
 	XLogFlush(XactLastCommitEnd);
 	mirror->lsn = progress->lsn;
@@ -107,9 +76,9 @@ us_mirror_position_save(UsMirror *mirror, const UsMirrorProgress *progress)
 	return true;
 }
 
-/* columns as {"name": ["type", has a value for rows that are there]} */
+/* columns as {"number": ["name", "type", has a value for rows that are there]} */
 #define SHAPE_QUERY \
-	"(SELECT coalesce(jsonb_object_agg(attname, jsonb_build_array(" \
+	"(SELECT coalesce(jsonb_object_agg(attnum, jsonb_build_array(attname," \
 	" format_type(atttypid, atttypmod), atthasmissing OR atthasdef)), '{}')" \
 	" FROM pg_attribute WHERE attrelid = $2 AND attnum > 0 AND NOT attisdropped" \
 	" AND attgenerated = '')"
@@ -117,11 +86,14 @@ us_mirror_position_save(UsMirror *mirror, const UsMirrorProgress *progress)
 void
 us_mirror_shape_follow(const UsMirror *mirror)
 {
+	/* another name or type; or new, with values or the name of one that is gone */
 	static UsStatement changed = {
-		.text = "SELECT 1 FROM userstream.mirror_position p, jsonb_each(" SHAPE_QUERY ") AS n (name, now)"
+		.text = "SELECT 1 FROM userstream.mirror_position p, jsonb_each(" SHAPE_QUERY ") AS n (number, now)"
 		" WHERE p.mirror_id = $1 AND p.shape IS NOT NULL"
-		" AND CASE WHEN p.shape ? n.name THEN p.shape -> n.name -> 0 <> n.now -> 0"
-		" ELSE (n.now -> 1)::boolean END",
+		" AND CASE WHEN p.shape ? n.number"
+		" THEN (p.shape -> n.number) - 2 <> n.now - 2"
+		" ELSE (n.now -> 2)::boolean"
+		" OR EXISTS (SELECT 1 FROM jsonb_each(p.shape) b WHERE b.value -> 0 = n.now -> 0) END",
 		.nargs = 2,
 		.types = {INT8OID, OIDOID}
 	};
@@ -135,7 +107,7 @@ us_mirror_shape_follow(const UsMirror *mirror)
 
 	if (mirror->lsn != InvalidXLogRecPtr && us_statement_run(&changed, values, NULL) > 0)
 		us_mirror_incident_open(mirror, "table_changed",
-								psprintf("ALTER TABLE gave rows of %s new values without changing them one by one",
+								psprintf("ALTER TABLE gave rows of %s other values or columns without changing them one by one",
 										 mirror->target),
 								psprintf("SELECT userstream.resync_mirror(%s) copies all rows anew.",
 										 quote_literal_cstr(mirror->name)));

@@ -8,15 +8,7 @@
 
 #include "extension/mirror.h"
 #include "nodes/pg_list.h"
-
-/* a row that Cassandra will never take; all palloc'd */
-typedef struct UsParkedRow
-{
-	char	   *key;			/* JSON */
-	char	   *value;			/* JSON; NULL = it was to be deleted */
-	char	   *error;
-	TimestampTz changed_at;		/* commit time; 0 = of the initial copy */
-} UsParkedRow;
+#include "worker/mirror_parked.h"
 
 /* what is done since the position was saved last */
 typedef struct UsMirrorProgress
@@ -25,13 +17,14 @@ typedef struct UsMirrorProgress
 	int64		last_timestamp;
 	int64		rows;
 	int64		deletes;
-	List	   *parked;			/* of UsParkedRow */
+	List	   *parked;			/* of UsParkedRows */
 } UsMirrorProgress;
 
 /*
  * us_mirror_position_save -- in a transaction of its own, on disk when it returns
  *
- * Compare-and-set by the epoch; takes the new position into mirror.
+ * Compare-and-set by the epoch; takes the new position into mirror, and frees
+ * the parked rows.
  * Returns: false when someone set the position, or dropped the mirror: then
  *          this worker must end
  */
@@ -40,8 +33,9 @@ extern bool us_mirror_position_save(UsMirror *mirror, const UsMirrorProgress *pr
 /*
  * us_mirror_shape_follow -- compare the table's columns with those seen last, and keep them
  *
- * A column that came with a value for rows that are there, or a type that
- * changed, changed rows without a change in the WAL: that is an incident.
+ * A column that came with a value for rows that are there, or has another type
+ * or name than before, changed rows without a change in the WAL: that is an
+ * incident.
  * Needs:   transaction
  */
 extern void us_mirror_shape_follow(const UsMirror *mirror);

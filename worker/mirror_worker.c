@@ -17,38 +17,27 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "extension/catalog.h"
 #include "extension/compat.h"
-#include "extension/guc.h"
-#include "extension/mirror.h"
-#include "extension/server.h"
-#include "extension/shmem.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "pgtime.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
-#include "replication/slot.h"
 #include "storage/ipc.h"
-#include "storage/latch.h"
 #include "tcop/tcopprot.h"
-#include "utils/backend_status.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
-#include "worker/changes.h"
-#include "worker/incident.h"
 #include "worker/launcher.h"
-#include "worker/mirror_copy.h"
-#include "worker/mirror_table.h"
-#include "worker/mirror_write.h"
+#include "worker/mirror_end.h"
+#include "worker/mirror_worker.h"
 #include "worker/session.h"
 #include "worker/spawn.h"
 
-#define RECORDS_A_TURN		500
 #define BUSY_WAIT_MS		50		/* while answers are due and there is nothing to read */
 #define IDLE_WAIT_MS		200		/* commits of others wake nobody */
 #define SAVE_INTERVAL_MS	200
@@ -57,33 +46,7 @@
 #define REPORT_INTERVAL_MS	250
 #define RATE_WINDOW_S		5.0
 
-typedef struct MirrorWorker
-{
-	UsSlot		slot;			/* as it was at the start */
-	UsMirror   *mirror;
-	UsMirrorPlan *plan;
-	UsOptionList options;
-	UsCassandraServer server;
-	UsCassandra *link;
-	UsMirrorWriter *writer;
-	UsChanges  *changes;
-	char		slot_name[US_MIRROR_NAME_LEN];
-	XLogRecPtr	started_lsn;	/* the plan is of the table as it was then */
-	XLogRecPtr	commit_lsn;		/* of the transaction being decoded */
-
-	MemoryContext shape_context;
-	UsMirrorShape *shape;		/* of the rows that come; NULL = not told yet */
-
-	TimestampTz next_save_at;
-	TimestampTz next_look_at;
-	TimestampTz next_report_at;
-	TimestampTz rate_at;
-	uint64		rate_rows;
-	double		rows_per_second;
-	bool		caught_up;
-} MirrorWorker;
-
-static MirrorWorker *MyUsMirror = NULL;
+static UsMirrorWorker *MyUsMirror = NULL;
 static bool look_again = false;
 
 static void
@@ -126,31 +89,9 @@ apply_settings(const char *timezone)
 	SetConfigOption("extra_float_digits", "1", PGC_USERSET, PGC_S_SESSION);
 }
 
-/* in a transaction of its own: the mirror waits for a person */
-pg_noreturn static void
-stop_mirror(MirrorWorker *worker, const char *kind, const char *detail, const char *what_to_do)
-{
-	if (us_session_begin(worker->mirror->timezone))
-		us_mirror_stop(worker->mirror, kind, detail, what_to_do);
-	us_session_commit();
-	us_slot_report_error(US_STATE_STOPPED, detail);
-	ereport(LOG,
-			(errmsg("mirror \"%s\" stopped: %s", worker->mirror->name, detail),
-			 errhint("%s", what_to_do)));
-	us_wake_supervisor(MyDatabaseId);
-	proc_exit(1);
-}
-
-static char *
-advice(const MirrorWorker *worker, const char *function, const char *what)
-{
-	return psprintf("SELECT userstream.%s(%s) %s.", function,
-					quote_literal_cstr(worker->mirror->name), what);
-}
-
 /* definition, plan and connection, in one transaction; false: nothing to run */
 static bool
-load(MirrorWorker *worker)
+load(UsMirrorWorker *worker)
 {
 	MemoryContext context = CurrentMemoryContext;
 	char	   *problem;
@@ -171,12 +112,13 @@ load(MirrorWorker *worker)
 		return false;
 	}
 	apply_settings(worker->mirror->timezone);
+	/* before the plan: whoever changes the table meanwhile commits after it */
+	worker->started_lsn = GetXLogInsertRecPtr();
 	worker->plan = us_mirror_plan_create(worker->mirror);
 	worker->options = us_server_options(worker->mirror->server_oid, GetUserId());
 	us_server_cassandra_read(&worker->options, &worker->server);
 	us_mirror_slot_name(worker->mirror->id, worker->slot_name);
 	worker->next_look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_INTERVAL_MS);
-	worker->started_lsn = GetXLogInsertRecPtr();
 
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -184,15 +126,12 @@ load(MirrorWorker *worker)
 	return true;
 }
 
-pg_noreturn static void follow_change(const MirrorWorker *worker, const char *why);
-static void look(MirrorWorker *worker);
-
 /*
  * Reports
  */
 
 static void
-sample_rate(MirrorWorker *worker, TimestampTz now)
+sample_rate(UsMirrorWorker *worker, TimestampTz now)
 {
 	uint64		rows = us_mirror_writer_rows(worker->writer);
 	double		seconds;
@@ -210,8 +149,8 @@ sample_rate(MirrorWorker *worker, TimestampTz now)
 	worker->rate_rows = rows;
 }
 
-static void
-report(MirrorWorker *worker, bool now_please)
+void
+us_mirror_report(UsMirrorWorker *worker, bool now_please)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	const char *error = us_mirror_writer_error(worker->writer);
@@ -238,7 +177,7 @@ report(MirrorWorker *worker, bool now_please)
  * what would bring one.
  */
 static void
-follow_changes_inside(MirrorWorker *worker)
+follow_changes_inside(UsMirrorWorker *worker)
 {
 	bool		before = look_again;
 
@@ -248,283 +187,25 @@ follow_changes_inside(MirrorWorker *worker)
 	look_again = false;
 	AcceptInvalidationMessages();
 	if (look_again)
-		follow_change(worker, "its table or its server may have changed");
+		us_mirror_follow_change(worker->mirror, "its table or its server may have changed");
 	look_again = before;
 }
 
-static void
-report_inside(void *arg)
+void
+us_mirror_report_waiting(void *arg)
 {
-	MirrorWorker *worker = arg;
+	UsMirrorWorker *worker = arg;
 
 	worker->caught_up = false;
-	report(worker, false);
+	us_mirror_report(worker, false);
 	follow_changes_inside(worker);
 }
 
-static void
-look_while_waiting(void *arg)
-{
-	look(arg);
-}
-
-/*
- * Changes, inside decoding
- */
-
-pg_noreturn static void
-start_anew(const MirrorWorker *worker, const char *why)
-{
-	ereport(LOG,
-			(errmsg("mirror \"%s\" starts anew: %s", worker->mirror->name, why)));
-	proc_exit(1);
-}
-
-/* it was no failure: the successor need not wait */
-static void
-follow_change(const MirrorWorker *worker, const char *why)
-{
-	us_slot_request_successor();
-	us_wake_supervisor(MyDatabaseId);
-	start_anew(worker, why);
-}
-
-static void
-take_begin(void *arg, const LogicalRepBeginData *begin)
-{
-	MirrorWorker *worker = arg;
-
-	worker->commit_lsn = begin->final_lsn;
-	us_mirror_begin(worker->writer, begin->committime);
-}
-
-static bool
-has_column(const MirrorWorker *worker, const char *name)
-{
-	for (int c = 0; c < worker->plan->ncolumns; c++)
-		if (strcmp(worker->plan->columns[c].name, name) == 0)
-			return true;
-	return us_mirror_column_name(worker->mirror->columns, name) == NULL;
-}
-
-/*
- * What the plan does not know: of a transaction before it, it is gone again;
- * after it, the plan is out of date.
- */
-static void
-take_relation(void *arg, const LogicalRepRelation *relation)
-{
-	MirrorWorker *worker = arg;
-	MemoryContext old;
-	int			wrong;
-
-	if (relation->remoteid != worker->mirror->target_oid)
-		return;
-	MemoryContextReset(worker->shape_context);
-	old = MemoryContextSwitchTo(worker->shape_context);
-	worker->shape = us_mirror_shape_compile(worker->plan, relation->natts, relation->attnames,
-											relation->atttyps, &wrong);
-	worker->shape->full = relation->replident == REPLICA_IDENTITY_FULL;
-	MemoryContextSwitchTo(old);
-	if (worker->commit_lsn < worker->started_lsn)
-		return;
-	for (int i = 0; i < relation->natts; i++)
-		if (!has_column(worker, relation->attnames[i]))
-			follow_change(worker, "the table has changed");
-	if (wrong >= 0)
-		follow_change(worker, "the type of a column has changed");
-}
-
-static void
-take_change(void *arg, char kind, Oid relid, const LogicalRepTupleData *old,
-			const LogicalRepTupleData *new)
-{
-	MirrorWorker *worker = arg;
-
-	if (relid != worker->mirror->target_oid || worker->shape == NULL)
-		return;
-	if (kind == LOGICAL_REP_MSG_DELETE)
-		us_mirror_delete(worker->writer, worker->shape, old);
-	else
-		us_mirror_upsert(worker->writer, worker->shape, new, old, kind == LOGICAL_REP_MSG_UPDATE);
-}
-
-static void
-take_truncate(void *arg, List *relids)
-{
-	MirrorWorker *worker = arg;
-
-	if (list_member_oid(relids, worker->mirror->target_oid))
-		us_mirror_truncate(worker->writer);
-}
-
-static void
-take_commit(void *arg, const LogicalRepCommitData *commit)
-{
-	MirrorWorker *worker = arg;
-
-	us_mirror_commit(worker->writer, commit->end_lsn);
-}
-
-/*
- * Beginning
- */
-
-static void
-save(MirrorWorker *worker, const UsMirrorProgress *progress)
+void
+us_mirror_save(UsMirrorWorker *worker, const UsMirrorProgress *progress)
 {
 	if (!us_mirror_position_save(worker->mirror, progress))
-		start_anew(worker, "its position was set from outside");
-	us_mirror_free_parked(progress->parked);
-}
-
-static void
-begin_slot_transaction(MirrorWorker *worker, bool copy)
-{
-	if (SearchNamedReplicationSlot(worker->slot_name, true) != NULL)
-		ReplicationSlotDrop(worker->slot_name, false);
-	us_slot_report_error(US_STATE_STARTING, "waiting for transactions that are open to end, to make the replication slot");
-	us_slot_report_recovered();
-	StartTransactionCommand();
-	/* it may wait for long, and holds nothing meanwhile */
-	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_SESSION);
-	if (copy)
-	{
-		XactIsoLevel = XACT_REPEATABLE_READ;
-		XactReadOnly = true;
-	}
-}
-
-/* without the rows that are there */
-static void
-begin_without_copy(MirrorWorker *worker)
-{
-	UsMirrorProgress progress = {0};
-
-	begin_slot_transaction(worker, false);
-	progress.lsn = us_changes_create_slot(worker->slot_name, false);
-	progress.last_timestamp = Max(us_mirror_epoch_us(GetCurrentTimestamp()),
-								  worker->mirror->last_timestamp + 1);
-	us_changes_keep_slot();
-	CommitTransactionCommand();
-	save(worker, &progress);
-}
-
-static UsMirrorShape *
-shape_of_table(const UsMirrorPlan *plan, int *wrong)
-{
-	char	  **names = palloc(sizeof(char *) * Max(plan->ncolumns, 1));
-	Oid		   *types = palloc(sizeof(Oid) * Max(plan->ncolumns, 1));
-
-	for (int c = 0; c < plan->ncolumns; c++)
-	{
-		names[c] = plan->columns[c].name;
-		types[c] = plan->columns[c].type;
-	}
-	return us_mirror_shape_compile(plan, plan->ncolumns, names, types, wrong);
-}
-
-static void
-begin_with_copy(MirrorWorker *worker)
-{
-	MemoryContext context = CurrentMemoryContext;
-	UsMirrorProgress progress;
-	XLogRecPtr	start;
-	int			wrong;
-
-	begin_slot_transaction(worker, true);
-	start = us_changes_create_slot(worker->slot_name, true);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, "copying rows");
-	us_slot_report_error(US_STATE_STARTING, "copying the rows that are there");
-	us_slot_report_recovered();
-	us_mirror_begin_copy(worker->writer);
-	if (worker->mirror->clear_first)
-		us_mirror_truncate(worker->writer);
-	us_mirror_copy(worker->mirror, worker->plan, shape_of_table(worker->plan, &wrong),
-				   worker->writer);
-	us_mirror_drain(worker->writer);
-	us_mirror_commit(worker->writer, start);
-	PopActiveSnapshot();
-	us_changes_keep_slot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
-	(void) us_mirror_done(worker->writer, &progress);
-	save(worker, &progress);
-}
-
-/* types of the table against those of Cassandra, and what ALTER TABLE did meanwhile */
-static void
-check_shape(MirrorWorker *worker)
-{
-	char	   *error = NULL;
-	int			wrong;
-	MemoryContext context = CurrentMemoryContext;
-
-	if (us_session_begin(worker->mirror->timezone))
-	{
-		(void) shape_of_table(worker->plan, &wrong);
-		if (wrong >= 0)
-			error = MemoryContextStrdup(context,
-										us_mirror_type_error(worker->plan, wrong,
-															 worker->plan->columns[wrong].type));
-		else
-			us_mirror_shape_follow(worker->mirror);
-	}
-	us_session_commit();
-	if (error != NULL)
-		stop_mirror(worker, "type_differs", error,
-					psprintf("Change one of the types, or leave the column out with userstream.alter_mirror, then call userstream.resume_mirror(%s).",
-							 quote_literal_cstr(worker->mirror->name)));
-}
-
-static void
-begin(MirrorWorker *worker)
-{
-	static UsChangeHandler handler = {
-		.begin = take_begin,
-		.relation = take_relation,
-		.change = take_change,
-		.truncate = take_truncate,
-		.commit = take_commit
-	};
-	UsCqlConsistency consistency = US_CQL_LOCAL_QUORUM;
-	UsMirrorTrouble trouble;
-	const char *problem;
-	char		publication[US_MIRROR_NAME_LEN];
-
-	if (worker->plan == NULL)
-		stop_mirror(worker, "target_changed",
-					psprintf("table %s has no primary key any more", worker->mirror->target),
-					advice(worker, "resync_mirror", "copies the rows anew once it has one"));
-	if (worker->mirror->lsn != InvalidXLogRecPtr &&
-		(problem = us_changes_slot_problem(worker->slot_name, worker->mirror->lsn)) != NULL)
-		stop_mirror(worker, "slot_lost", problem,
-					advice(worker, "resync_mirror", "copies all rows anew"));
-
-	worker->link = us_cassandra_create(&worker->server);
-	/* without a copy every change from now on counts, whether Cassandra is there or not */
-	if (worker->mirror->lsn == InvalidXLogRecPtr && !worker->mirror->copy_data &&
-		!worker->mirror->clear_first)
-		begin_without_copy(worker);
-	us_mirror_table_open(worker->mirror, worker->plan, worker->link, look_while_waiting, worker,
-						 &trouble);
-	if (trouble.kind != NULL)
-		stop_mirror(worker, trouble.kind, trouble.detail, trouble.what_to_do);
-	check_shape(worker);
-	(void) us_cql_consistency_parse(worker->server.consistency, &consistency);
-	worker->writer = us_mirror_writer_create(worker->mirror, worker->plan, worker->link,
-											 consistency, report_inside, worker);
-	if (worker->mirror->lsn == InvalidXLogRecPtr)
-		begin_with_copy(worker);
-
-	handler.arg = worker;
-	us_mirror_publication_name(worker->mirror->id, publication);
-	worker->changes = us_changes_open(worker->slot_name, publication, worker->mirror->lsn,
-									  &handler);
-	/* what it told while it began is no error */
-	us_slot_report_error(US_STATE_STARTING, "");
-	us_slot_report_recovered();
+		us_mirror_start_anew(worker->mirror, "its position was set from outside");
 }
 
 /*
@@ -533,7 +214,7 @@ begin(MirrorWorker *worker)
 
 /* what is done is saved, then the slot may follow */
 static void
-settle(MirrorWorker *worker, bool idle)
+settle(UsMirrorWorker *worker, bool idle)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	UsMirrorProgress progress;
@@ -550,15 +231,15 @@ settle(MirrorWorker *worker, bool idle)
 		progress.lsn = read_up_to;
 		progress.last_timestamp = worker->mirror->last_timestamp;
 	}
-	save(worker, &progress);
+	us_mirror_save(worker, &progress);
 	us_changes_confirm(progress.lsn);
 	pgstat_report_stat(false);
 	worker->next_save_at = TimestampTzPlusMilliseconds(now, SAVE_INTERVAL_MS);
 }
 
 /* server, mapping or table changed: the successor sees them as they are */
-static void
-look(MirrorWorker *worker)
+void
+us_mirror_look(UsMirrorWorker *worker)
 {
 	MemoryContext context = CurrentMemoryContext;
 	UsOptionList options;
@@ -581,7 +262,7 @@ look(MirrorWorker *worker)
 		for (int c = 0; same && c < plan->ncolumns; c++)
 			same = plan->columns[c].type == worker->plan->columns[c].type;
 		if (!same)
-			follow_change(worker, "its table or its server has changed");
+			us_mirror_follow_change(worker->mirror, "its table or its server has changed");
 	}
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
@@ -596,7 +277,7 @@ serve_interrupts(void)
 }
 
 static void
-run(MirrorWorker *worker)
+run(UsMirrorWorker *worker)
 {
 	while (!us_slot_stop_requested())
 	{
@@ -605,12 +286,12 @@ run(MirrorWorker *worker)
 		bool		was_caught_up = worker->caught_up;
 
 		serve_interrupts();
-		look(worker);
-		more = us_changes_read(worker->changes, RECORDS_A_TURN);
+		us_mirror_look(worker);
+		more = us_mirror_apply_read(worker);
 		settle(worker, false);
 		idle = !more && us_mirror_writer_idle(worker->writer);
 		worker->caught_up = idle;
-		report(worker, was_caught_up != idle);
+		us_mirror_report(worker, was_caught_up != idle);
 		if (idle)
 		{
 			settle(worker, true);
@@ -625,7 +306,7 @@ void
 us_mirror_worker_main(Datum arg)
 {
 	MemoryContext context;
-	MirrorWorker *worker;
+	UsMirrorWorker *worker;
 	UsSlot		slot;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -640,7 +321,7 @@ us_mirror_worker_main(Datum arg)
 
 	context = AllocSetContextCreate(TopMemoryContext, "mirror worker", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
-	worker = palloc0(sizeof(MirrorWorker));
+	worker = palloc0(sizeof(UsMirrorWorker));
 	worker->slot = slot;
 	worker->shape_context = AllocSetContextCreate(context, "mirror shape", ALLOCSET_SMALL_SIZES);
 	if (!load(worker))
@@ -651,6 +332,6 @@ us_mirror_worker_main(Datum arg)
 	CacheRegisterRelcacheCallback(note_relcache_change, (Datum) 0);
 	pgstat_report_appname(psprintf("userstream: %s", worker->mirror->name));
 
-	begin(worker);
+	us_mirror_begin_work(worker);
 	run(worker);
 }

@@ -29,12 +29,29 @@ extern UsMirrorWriter *us_mirror_writer_create(const UsMirror *mirror, const UsM
  */
 extern void us_mirror_begin(UsMirrorWriter *writer, TimestampTz commit_at);
 extern void us_mirror_upsert(UsMirrorWriter *writer, const UsMirrorShape *shape,
-							 const LogicalRepTupleData *row, const LogicalRepTupleData *old,
-							 bool update);
+							 const LogicalRepTupleData *new, const LogicalRepTupleData *old,
+							 bool whole, bool update);
 extern void us_mirror_delete(UsMirrorWriter *writer, const UsMirrorShape *shape,
 							 const LogicalRepTupleData *old);
 extern void us_mirror_truncate(UsMirrorWriter *writer);
 extern void us_mirror_commit(UsMirrorWriter *writer, XLogRecPtr end_lsn);
+
+/*
+ * Rows that the open transaction gave another key.  A value that is stored out
+ * of line and did not change is not in such a change, unless old rows are
+ * whole (replica identity FULL): who moves a long text's row would lose it.
+ */
+typedef struct UsMirrorMoved
+{
+	List	   *keys;			/* of char **: texts in the key's order */
+	bool		many;			/* so many that keys is empty: any row may be one */
+} UsMirrorMoved;
+
+/* after its last change, before its commit; NULL = none */
+extern const UsMirrorMoved *us_mirror_moved(const UsMirrorWriter *writer);
+
+/* all rows from here to the commit have one timestamp, later than its changes */
+extern void us_mirror_begin_refill(UsMirrorWriter *writer);
 
 /* rows of the initial copy have one timestamp, which every change is later than */
 extern void us_mirror_begin_copy(UsMirrorWriter *writer);
@@ -46,6 +63,9 @@ extern void us_mirror_begin_copy(UsMirrorWriter *writer);
  */
 extern void us_mirror_turn(UsMirrorWriter *writer, long timeout_ms);
 
+/* until a change can be given without a wait */
+extern void us_mirror_make_room(UsMirrorWriter *writer);
+
 /* until all that was given is done */
 extern void us_mirror_drain(UsMirrorWriter *writer);
 
@@ -55,11 +75,10 @@ extern bool us_mirror_writer_idle(const UsMirrorWriter *writer);
 /*
  * us_mirror_done -- transactions that are done since the last call
  *
- * Out:     progress   its parked rows are the caller's, for us_mirror_free_parked
+ * Out:     progress   its parked rows are the caller's
  * Returns: false when there are none
  */
 extern bool us_mirror_done(UsMirrorWriter *writer, UsMirrorProgress *progress);
-extern void us_mirror_free_parked(List *parked);
 
 /* for the views: in flight, latency, oldest transaction, host */
 extern void us_mirror_writer_live(const UsMirrorWriter *writer, UsMirrorLive *live);
