@@ -126,6 +126,7 @@ OBJS = \
 	worker/mirror_value.o \
 	worker/mirror_plan.o \
 	worker/mirror_position.o \
+	worker/mirror_shape.o \
 	worker/mirror_parked.o \
 	worker/mirror_write.o \
 	worker/mirror_send.o \

@@ -67,6 +67,15 @@ extern bool us_mirror_at_home(const UsMirror *mirror);
 extern char *us_mirror_problem(const UsMirror *mirror);
 
 /*
+ * us_mirror_wal_problem -- whether the WAL that is kept for a mirror is much
+ *
+ * More than half of max_slot_wal_keep_size; without that limit, more than ten
+ * times max_wal_size.
+ * Returns: palloc'd, what it is and what to do, as us_mirror_problem; NULL = it is not
+ */
+extern char *us_mirror_wal_problem(const UsMirror *mirror);
+
+/*
  * us_mirror_find, us_mirror_lock -- a mirror that the caller may change
  *
  * Errors:  42704 there is none (with missing_ok: NULL and a NOTICE);
@@ -108,6 +117,8 @@ extern bool us_mirror_owns(Oid role, Oid target);
 /* in the caller's transaction, as the current role: the publication of the table */
 extern void us_mirror_publish(int64 mirror, Oid target);
 extern void us_mirror_unpublish(int64 mirror);
+extern bool us_mirror_is_published(int64 mirror);
+extern void us_mirror_give_publication(int64 mirror, Oid owner);
 
 /*
  * us_mirror_restart -- copy all rows anew at the next start, with a new slot

@@ -255,8 +255,6 @@ static Oid
 new_owner(const UsMirror *mirror, const char *name)
 {
 	Oid			owner = get_role_oid(name, false);
-	char		publication[US_MIRROR_NAME_LEN];
-	char	   *text;
 
 	if (!has_privs_of_role(GetUserId(), owner))
 		ereport(ERROR,
@@ -264,12 +262,7 @@ new_owner(const UsMirror *mirror, const char *name)
 				 errmsg("must be member of role \"%s\"", name),
 				 errdetail("Its rights would be used by the mirror."),
 				 errhint("Have a member of both roles call this.")));
-	us_mirror_publication_name(mirror->id, publication);
-	text = psprintf("ALTER PUBLICATION %s OWNER TO %s", publication, quote_identifier(name));
-	SPI_connect();
-	if (SPI_execute(text, false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not run \"%s\"", text);
-	SPI_finish();
+	us_mirror_give_publication(mirror->id, owner);
 	return owner;
 }
 
@@ -393,6 +386,11 @@ us_resync_mirror(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("resync_mirror()");
 	mirror = us_mirror_lock(name_arg(fcinfo), false);
 	us_mirror_check_home(mirror);
+	if (!us_mirror_is_published(mirror->id))
+	{
+		us_mirror_publish(mirror->id, mirror->target_oid);
+		us_mirror_give_publication(mirror->id, mirror->owner_oid);
+	}
 	us_mirror_restart(mirror->id, true);
 	close_incidents(mirror->id, mirror->name);
 	us_wake_at_commit();

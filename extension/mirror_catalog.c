@@ -276,6 +276,9 @@ target_problem(const UsMirror *mirror)
 	if (!us_mirror_may_replicate(mirror->owner_oid))
 		return psprintf("owner \"%s\" may not replicate any more; ALTER ROLE %s REPLICATION continues",
 						owner, quote_identifier(owner));
+	if (!us_mirror_is_published(mirror->id))
+		return psprintf("its publication is gone, and changes with it; userstream.resync_mirror(%s) makes it again and copies all rows",
+						quote_literal_cstr(mirror->name));
 	return NULL;
 }
 

@@ -13,10 +13,14 @@
 #include "access/transam.h"
 #include "access/xlog.h"
 #include "catalog/catalog.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_publication.h"
+#include "commands/extension.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "extension/catalog.h"
@@ -394,33 +398,63 @@ us_mirror_check_target(Oid target, Jsonb *columns)
 	check_key_columns(target, columns);
 }
 
-void
-us_mirror_publish(int64 mirror, Oid target)
+static void
+run_utility(const char *text)
 {
-	char		name[US_MIRROR_NAME_LEN];
-	char	   *text;
-
-	us_mirror_publication_name(mirror, name);
-	text = psprintf("CREATE PUBLICATION %s FOR TABLE %s%s WITH (publish_via_partition_root = true)",
-					name,
-					get_rel_relkind(target) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
-					us_qualified_name(target));
 	SPI_connect();
 	if (SPI_execute(text, false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not run \"%s\"", text);
 	SPI_finish();
 }
 
+static Oid
+publication_oid(const char *name)
+{
+	return GetSysCacheOid1(PUBLICATIONNAME, Anum_pg_publication_oid, CStringGetDatum(name));
+}
+
+void
+us_mirror_publish(int64 mirror, Oid target)
+{
+	char		name[US_MIRROR_NAME_LEN];
+	ObjectAddress publication;
+	ObjectAddress extension;
+
+	us_mirror_publication_name(mirror, name);
+	run_utility(psprintf("CREATE PUBLICATION %s FOR TABLE %s%s WITH (publish_via_partition_root = true)",
+						 name,
+						 get_rel_relkind(target) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
+						 us_qualified_name(target)));
+	/* DROP EXTENSION takes it along, and pg_dump has it still */
+	ObjectAddressSet(publication, PublicationRelationId, publication_oid(name));
+	ObjectAddressSet(extension, ExtensionRelationId, get_extension_oid("userstream", false));
+	recordDependencyOn(&publication, &extension, DEPENDENCY_AUTO_EXTENSION);
+}
+
+bool
+us_mirror_is_published(int64 mirror)
+{
+	char		name[US_MIRROR_NAME_LEN];
+
+	us_mirror_publication_name(mirror, name);
+	return OidIsValid(publication_oid(name));
+}
+
+void
+us_mirror_give_publication(int64 mirror, Oid owner)
+{
+	char		name[US_MIRROR_NAME_LEN];
+
+	us_mirror_publication_name(mirror, name);
+	run_utility(psprintf("ALTER PUBLICATION %s OWNER TO %s", name,
+						 quote_identifier(GetUserNameFromId(owner, false))));
+}
+
 void
 us_mirror_unpublish(int64 mirror)
 {
 	char		name[US_MIRROR_NAME_LEN];
-	char	   *text;
 
 	us_mirror_publication_name(mirror, name);
-	text = psprintf("DROP PUBLICATION IF EXISTS %s", name);
-	SPI_connect();
-	if (SPI_execute(text, false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not run \"%s\"", text);
-	SPI_finish();
+	run_utility(psprintf("DROP PUBLICATION IF EXISTS %s", name));
 }

@@ -57,6 +57,33 @@ find_slot(int64 mirror)
 	return kept;
 }
 
+static int64
+distance(XLogRecPtr from, XLogRecPtr to)
+{
+	return to > from ? (int64) (to - from) : 0;
+}
+
+char *
+us_mirror_wal_problem(const UsMirror *mirror)
+{
+	const int64 mb = 1024 * 1024;
+	bool		limited = max_slot_wal_keep_size_mb >= 0;
+	XLogRecPtr	restart;
+
+	if (!us_mirror_at_home(mirror) || RecoveryInProgress())
+		return NULL;
+	restart = find_slot(mirror->id).restart_lsn;
+	if (restart == InvalidXLogRecPtr ||
+		distance(restart, GetFlushRecPtr(NULL)) <= (limited ? max_slot_wal_keep_size_mb * mb / 2 :
+													max_wal_size_mb * mb * 10))
+		return NULL;
+	return psprintf(limited ?
+					"the server keeps more than half of max_slot_wal_keep_size (%d MB) of WAL for it, and beyond that its slot is lost; have it go on, or end it with userstream.drop_mirror(%s)" :
+					"the server keeps more than ten times max_wal_size (%d MB) of WAL for it; have it go on, or end it with userstream.drop_mirror(%s)",
+					limited ? max_slot_wal_keep_size_mb : max_wal_size_mb,
+					quote_literal_cstr(mirror->name));
+}
+
 static char *
 wanted_hosts(const UsMirror *mirror)
 {
@@ -100,12 +127,6 @@ time_or_null(TimestampTz time, bool *isnull)
 {
 	*isnull = time == 0;
 	return TimestampTzGetDatum(time);
-}
-
-static int64
-distance(XLogRecPtr from, XLogRecPtr to)
-{
-	return to > from ? (int64) (to - from) : 0;
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "access/xlog.h"
 #include "access/xlogreader.h"
 #include "access/xlogutils.h"
+#include "catalog/partition.h"
 #include "extension/compat.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
@@ -22,6 +23,7 @@
 #include "replication/snapbuild.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "worker/changes.h"
 
@@ -33,6 +35,7 @@ struct UsChanges
 	const UsChangeHandler *handler;
 	MemoryContext message;		/* of one message */
 	MemoryContext round;		/* of one call of us_changes_read */
+	LogicalDecodeTruncateCB plugin_truncate;
 	bool		paused;
 };
 
@@ -125,6 +128,39 @@ write_message(LogicalDecodingContext *decoding, XLogRecPtr lsn, TransactionId xi
 	MemoryContextReset(changes->message);
 }
 
+static bool
+is_among(Relation relations[], int nrelations, List *relids)
+{
+	for (int i = 0; i < nrelations; i++)
+		if (list_member_oid(relids, RelationGetRelid(relations[i])))
+			return true;
+	return false;
+}
+
+/* between the server and its plugin */
+static void
+truncate_tables(LogicalDecodingContext *decoding, ReorderBufferTXN *txn, int nrelations,
+				Relation relations[], ReorderBufferChange *change)
+{
+	UsChanges  *changes = decoding->output_writer_private;
+	MemoryContext old = MemoryContextSwitchTo(changes->message);
+
+	for (int i = 0; i < nrelations; i++)
+	{
+		List	   *ancestors;
+
+		if (!relations[i]->rd_rel->relispartition)
+			continue;
+		ancestors = get_partition_ancestors(RelationGetRelid(relations[i]));
+		if (!is_among(relations, nrelations, ancestors))
+			changes->handler->truncate_partition(changes->handler->arg,
+												 RelationGetRelationName(relations[i]), ancestors);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(changes->message);
+	changes->plugin_truncate(decoding, txn, nrelations, relations, change);
+}
+
 XLogRecPtr
 us_changes_create_slot(const char *name, bool snapshot)
 {
@@ -198,6 +234,8 @@ us_changes_open(const char *slot, const char *publication, XLogRecPtr start,
 														 .segment_close = wal_segment_close),
 											  prepare_write, write_message, NULL);
 	changes->decoding->output_writer_private = changes;
+	changes->plugin_truncate = changes->decoding->callbacks.truncate_cb;
+	changes->decoding->callbacks.truncate_cb = truncate_tables;
 	XLogBeginRead(changes->decoding->reader, MyReplicationSlot->data.restart_lsn);
 	return changes;
 }

@@ -27,6 +27,8 @@ typedef struct UsChangeHandler
 	void		(*change) (void *arg, char kind, Oid relid, const LogicalRepTupleData *old,
 						   bool whole, const LogicalRepTupleData *new);
 	void		(*truncate) (void *arg, List *relids);
+	/* one that is emptied without those it is a partition of; pgoutput does not tell it */
+	void		(*truncate_partition) (void *arg, const char *name, List *ancestors);
 	void		(*commit) (void *arg, const LogicalRepCommitData *commit);
 } UsChangeHandler;
 

@@ -23,7 +23,8 @@ typedef struct Subject
 	const char *mirror;
 } Subject;
 
-static void
+/* whether it was not open already */
+static bool
 open_incident(const Subject *subject, int32 partition, const char *kind, const char *detail,
 			  const char *what_to_do)
 {
@@ -58,7 +59,7 @@ open_incident(const Subject *subject, int32 partition, const char *kind, const c
 		nulls[6] = 'n';
 	if (subject->mirror == NULL)
 		nulls[7] = 'n';
-	(void) us_statement_run(&statement, values, nulls);
+	return us_statement_run(&statement, values, nulls) > 0;
 }
 
 void
@@ -161,7 +162,7 @@ close_problems(Datum *streams, Datum *details, int count)
 {
 	static UsStatement statement = {
 		.text = "UPDATE userstream.incident SET closed_at = now()"
-		" WHERE closed_at IS NULL AND kind = 'cannot_run'"
+		" WHERE closed_at IS NULL AND kind IN ('cannot_run', 'wal_retained')"
 		"   AND NOT EXISTS (SELECT FROM unnest($1, $2) AS u (s, d)"
 		"                    WHERE s IN ('s' || stream, 'm' || mirror) AND d = detail)",
 		.nargs = 2,
@@ -183,16 +184,29 @@ typedef struct Found
 	Datum	   *details;
 } Found;
 
-static void
-take_problem(Found *found, const Subject *subject, char *problem)
+/* whether it is a new one */
+static bool
+take_problem(Found *found, const Subject *subject, const char *kind, char *problem)
 {
 	char	   *what_to_do = split_problem(problem);
+	bool		opened = open_incident(subject, -1, kind, problem, what_to_do);
 
-	open_incident(subject, -1, "cannot_run", problem, what_to_do);
 	found->names[found->count] =
 		CStringGetTextDatum(subject->stream != NULL ? psprintf("s%s", subject->stream) :
 							psprintf("m%s", subject->mirror));
 	found->details[found->count++] = CStringGetTextDatum(problem);
+	return opened;
+}
+
+/* also of one that is paused or stopped: then above all */
+static void
+follow_wal(Found *found, const UsMirror *mirror, const Subject *subject)
+{
+	char	   *problem = us_mirror_wal_problem(mirror);
+
+	if (problem != NULL && take_problem(found, subject, "wal_retained", problem))
+		ereport(WARNING,
+				(errmsg("mirror \"%s\" falls behind: %s", mirror->name, problem)));
 }
 
 /* one that stopped has its incident; away from home nothing is wrong with it */
@@ -203,8 +217,8 @@ us_incident_follow_problems(const UsStream *streams, int nstreams,
 	char	   *home = us_home();
 	Found		found = {
 		0,
-		palloc(sizeof(Datum) * (nstreams + nmirrors + 1)),
-		palloc(sizeof(Datum) * (nstreams + nmirrors + 1))
+		palloc(sizeof(Datum) * (nstreams + 2 * nmirrors + 1)),
+		palloc(sizeof(Datum) * (nstreams + 2 * nmirrors + 1))
 	};
 	char	   *problem;
 
@@ -215,7 +229,7 @@ us_incident_follow_problems(const UsStream *streams, int nstreams,
 
 		if (!stream->paused && stream->stop_reason == NULL && strcmp(stream->home, home) == 0 &&
 			(problem = us_stream_problem(stream)) != NULL)
-			take_problem(&found, &subject, problem);
+			(void) take_problem(&found, &subject, "cannot_run", problem);
 	}
 	for (int i = 0; i < nmirrors; i++)
 	{
@@ -224,7 +238,8 @@ us_incident_follow_problems(const UsStream *streams, int nstreams,
 
 		if (!mirror->paused && mirror->stop_reason == NULL && strcmp(mirror->home, home) == 0 &&
 			(problem = us_mirror_problem(mirror)) != NULL)
-			take_problem(&found, &subject, problem);
+			(void) take_problem(&found, &subject, "cannot_run", problem);
+		follow_wal(&found, mirror, &subject);
 	}
 	close_problems(found.names, found.details, found.count);
 }

@@ -11,9 +11,12 @@
 #include "catalog/pg_class.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 #include "worker/mirror_copy.h"
 #include "worker/mirror_end.h"
+#include "worker/mirror_shape.h"
 #include "worker/mirror_worker.h"
+#include "worker/session.h"
 
 #define RECORDS_A_TURN		500
 
@@ -111,6 +114,18 @@ take_truncate(void *arg, List *relids)
 		us_mirror_truncate(worker->writer);
 }
 
+/* which rows it had is not known any more */
+static void
+take_truncate_partition(void *arg, const char *name, List *ancestors)
+{
+	UsMirrorWorker *worker = arg;
+
+	if (!list_member_oid(ancestors, worker->mirror->target_oid))
+		return;
+	worker->emptied = MemoryContextStrdup(TopMemoryContext, name);
+	us_changes_pause(worker->changes);
+}
+
 /* rows that it moved are read when its decoding has ended, and before the next one's */
 static void
 take_commit(void *arg, const LogicalRepCommitData *commit)
@@ -134,6 +149,7 @@ us_mirror_apply_open(UsMirrorWorker *worker)
 		.relation = take_relation,
 		.change = take_change,
 		.truncate = take_truncate,
+		.truncate_partition = take_truncate_partition,
 		.commit = take_commit
 	};
 	char		publication[US_MIRROR_NAME_LEN];
@@ -142,6 +158,51 @@ us_mirror_apply_open(UsMirrorWorker *worker)
 	us_mirror_publication_name(worker->mirror->id, publication);
 	worker->changes = us_changes_open(worker->slot_name, publication, worker->mirror->lsn,
 									  &handler);
+}
+
+static void
+report_emptied(UsMirrorWorker *worker)
+{
+	if (us_session_begin(worker->mirror->timezone))
+		us_mirror_shape_differs(worker->mirror,
+								psprintf("partition \"%s\" of %s was truncated, and its rows are in Cassandra still",
+										 worker->emptied, worker->mirror->target));
+	us_session_commit();
+	pfree(worker->emptied);
+	worker->emptied = NULL;
+}
+
+/*
+ * The rows of a partition that came are copied as they are now, with a
+ * timestamp before that of any change that is yet to be read.
+ */
+void
+us_mirror_apply_shape(UsMirrorWorker *worker)
+{
+	List	   *partitions = NIL;
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext own = AllocSetContextCreate(context, "mirror partitions", ALLOCSET_SMALL_SIZES);
+
+	MemoryContextSwitchTo(own);
+	if (us_session_begin(worker->mirror->timezone))
+	{
+		partitions = us_mirror_shape_look(worker->mirror);
+		MemoryContextSwitchTo(own);
+		partitions = list_copy(partitions);
+	}
+	us_session_commit();
+	if (partitions != NIL)
+	{
+		us_mirror_begin(worker->writer, GetCurrentTimestamp());
+		us_mirror_copy_partitions(worker->mirror, worker->plan, partitions, worker->writer);
+		us_mirror_drain(worker->writer);
+		us_mirror_commit(worker->writer, us_changes_read_up_to(worker->changes));
+	}
+	if (us_session_begin(worker->mirror->timezone))
+		us_mirror_shape_keep(worker->mirror);
+	us_session_commit();
+	MemoryContextSwitchTo(context);
+	MemoryContextDelete(own);
 }
 
 bool
@@ -156,6 +217,8 @@ us_mirror_apply_read(UsMirrorWorker *worker)
 						  psprintf("ALTER TABLE %s REPLICA IDENTITY DEFAULT, then SELECT userstream.resync_mirror(%s).",
 								   worker->mirror->target,
 								   quote_literal_cstr(worker->mirror->name)));
+	if (worker->emptied != NULL)
+		report_emptied(worker);
 	if (worker->refill_lsn != InvalidXLogRecPtr)
 	{
 		us_mirror_refill(worker->mirror, worker->plan, worker->xid, worker->writer);

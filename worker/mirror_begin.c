@@ -17,6 +17,7 @@
 #include "utils/snapmgr.h"
 #include "worker/mirror_copy.h"
 #include "worker/mirror_end.h"
+#include "worker/mirror_shape.h"
 #include "worker/mirror_table.h"
 #include "worker/mirror_worker.h"
 #include "worker/session.h"
@@ -87,7 +88,7 @@ begin_with_copy(UsMirrorWorker *worker)
 	us_mirror_save(worker, &progress);
 }
 
-/* types of the table against those of Cassandra, and what ALTER TABLE did meanwhile */
+/* types of the table against those of Cassandra */
 static void
 check_shape(UsMirrorWorker *worker)
 {
@@ -102,8 +103,8 @@ check_shape(UsMirrorWorker *worker)
 			error = MemoryContextStrdup(context,
 										us_mirror_type_error(worker->plan, wrong,
 															 worker->plan->columns[wrong].type));
-		else
-			us_mirror_shape_follow(worker->mirror);
+		else if (worker->mirror->lsn == InvalidXLogRecPtr)
+			us_mirror_shape_keep(worker->mirror);
 	}
 	us_session_commit();
 	if (error != NULL)

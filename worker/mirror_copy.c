@@ -37,7 +37,7 @@ typedef struct Sender
 } Sender;
 
 static char *
-query_text(const UsMirror *mirror, const UsMirrorPlan *plan, const char *condition)
+query_text(Oid table, const UsMirrorPlan *plan, const char *condition)
 {
 	StringInfoData text;
 
@@ -46,8 +46,8 @@ query_text(const UsMirror *mirror, const UsMirrorPlan *plan, const char *conditi
 	for (int c = 0; c < plan->ncolumns; c++)
 		appendStringInfo(&text, "%s%s", c > 0 ? ", " : "", quote_identifier(plan->columns[c].name));
 	appendStringInfo(&text, " FROM %s%s",
-					 get_rel_relkind(mirror->target_oid) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
-					 us_qualified_name(mirror->target_oid));
+					 get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
+					 us_qualified_name(table));
 	if (condition != NULL)
 		appendStringInfo(&text, " WHERE %s", condition);
 	return text.data;
@@ -112,10 +112,9 @@ copy_row(HeapTuple tuple, TupleDesc desc, Sender *senders, const UsMirrorShape *
 	us_mirror_upsert(writer, shape, row, NULL, false, false);
 }
 
-/* in a transaction; condition: NULL = all rows */
+/* in a transaction; table: the target or one of its partitions; condition: NULL = all rows */
 static void
-copy_rows(const UsMirror *mirror, const UsMirrorPlan *plan, const char *condition,
-		  UsMirrorWriter *writer)
+copy_rows(Oid table, const UsMirrorPlan *plan, const char *condition, UsMirrorWriter *writer)
 {
 	int			wrong;
 	UsMirrorShape *shape = us_mirror_plan_shape(plan, &wrong);
@@ -133,8 +132,8 @@ copy_rows(const UsMirror *mirror, const UsMirrorPlan *plan, const char *conditio
 	/* a policy would leave rows out in silence: an error says so instead */
 	SetConfigOption("row_security", "off", PGC_SUSET, PGC_S_SESSION);
 	SPI_connect();
-	portal = SPI_cursor_open_with_args(NULL, query_text(mirror, plan, condition), 0, NULL, NULL, NULL,
-									   true, 0);
+	portal = SPI_cursor_open_with_args(NULL, query_text(table, plan, condition), 0, NULL, NULL,
+									   NULL, true, 0);
 	do
 	{
 		SPI_cursor_fetch(portal, true, FETCH_ROWS);
@@ -155,7 +154,7 @@ copy_rows(const UsMirror *mirror, const UsMirrorPlan *plan, const char *conditio
 void
 us_mirror_copy(const UsMirror *mirror, const UsMirrorPlan *plan, UsMirrorWriter *writer)
 {
-	copy_rows(mirror, plan, NULL, writer);
+	copy_rows(mirror->target_oid, plan, NULL, writer);
 }
 
 /* by the equality that makes the key unique, whatever type it has and wherever that is */
@@ -193,12 +192,12 @@ key_condition(const UsMirror *mirror, const UsMirrorPlan *plan, char *const *tex
 
 /* key: NULL = all rows */
 static void
-copy_again(const UsMirror *mirror, const UsMirrorPlan *plan, char *const *key,
+copy_again(const UsMirror *mirror, Oid table, const UsMirrorPlan *plan, char *const *key,
 		   UsMirrorWriter *writer)
 {
 	/* a table that was dropped has no rows to be missed */
-	if (us_session_begin(mirror->timezone) && get_rel_name(mirror->target_oid) != NULL)
-		copy_rows(mirror, plan, key != NULL ? key_condition(mirror, plan, key) : NULL, writer);
+	if (us_session_begin(mirror->timezone) && get_rel_name(table) != NULL)
+		copy_rows(table, plan, key != NULL ? key_condition(mirror, plan, key) : NULL, writer);
 	us_session_commit();
 }
 
@@ -233,11 +232,22 @@ us_mirror_refill(const UsMirror *mirror, const UsMirrorPlan *plan, TransactionId
 	wait_until_visible(xid);
 	us_mirror_begin_refill(writer);
 	if (moved->many)
-		copy_again(mirror, plan, NULL, writer);
+		copy_again(mirror, mirror->target_oid, plan, NULL, writer);
 	foreach(cell, moved->keys)
 	{
 		/* not in the transaction, which would hold a snapshot meanwhile */
 		us_mirror_make_room(writer);
-		copy_again(mirror, plan, lfirst(cell), writer);
+		copy_again(mirror, mirror->target_oid, plan, lfirst(cell), writer);
 	}
+}
+
+void
+us_mirror_copy_partitions(const UsMirror *mirror, const UsMirrorPlan *plan, List *partitions,
+						  UsMirrorWriter *writer)
+{
+	ListCell   *cell;
+
+	us_mirror_begin_refill(writer);
+	foreach(cell, partitions)
+		copy_again(mirror, lfirst_oid(cell), plan, NULL, writer);
 }

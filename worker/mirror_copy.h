@@ -25,4 +25,8 @@ extern void us_mirror_copy(const UsMirror *mirror, const UsMirrorPlan *plan,
 extern void us_mirror_refill(const UsMirror *mirror, const UsMirrorPlan *plan, TransactionId xid,
 							 UsMirrorWriter *writer);
 
+/* the same for the rows of partitions that came with rows, by oid */
+extern void us_mirror_copy_partitions(const UsMirror *mirror, const UsMirrorPlan *plan,
+									  List *partitions, UsMirrorWriter *writer);
+
 #endif							/* US_MIRROR_COPY_H */

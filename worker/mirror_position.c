@@ -15,7 +15,6 @@
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
-#include "worker/incident.h"
 #include "worker/mirror_position.h"
 #include "worker/session.h"
 #include "worker/statement.h"
@@ -74,42 +73,4 @@ us_mirror_position_save(UsMirror *mirror, const UsMirrorProgress *progress)
 	mirror->last_timestamp = progress->last_timestamp;
 	mirror->clear_first = false;
 	return true;
-}
-
-/* columns as {"number": ["name", "type", has a value for rows that are there]} */
-#define SHAPE_QUERY \
-	"(SELECT coalesce(jsonb_object_agg(attnum, jsonb_build_array(attname," \
-	" format_type(atttypid, atttypmod), atthasmissing OR atthasdef)), '{}')" \
-	" FROM pg_attribute WHERE attrelid = $2 AND attnum > 0 AND NOT attisdropped" \
-	" AND attgenerated = '')"
-
-void
-us_mirror_shape_follow(const UsMirror *mirror)
-{
-	/* another name or type; or new, with values or the name of one that is gone */
-	static UsStatement changed = {
-		.text = "SELECT 1 FROM userstream.mirror_position p, jsonb_each(" SHAPE_QUERY ") AS n (number, now)"
-		" WHERE p.mirror_id = $1 AND p.shape IS NOT NULL"
-		" AND CASE WHEN p.shape ? n.number"
-		" THEN (p.shape -> n.number) - 2 <> n.now - 2"
-		" ELSE (n.now -> 2)::boolean"
-		" OR EXISTS (SELECT 1 FROM jsonb_each(p.shape) b WHERE b.value -> 0 = n.now -> 0) END",
-		.nargs = 2,
-		.types = {INT8OID, OIDOID}
-	};
-	static UsStatement keep = {
-		.text = "UPDATE userstream.mirror_position SET shape = " SHAPE_QUERY
-		" WHERE mirror_id = $1 AND shape IS DISTINCT FROM " SHAPE_QUERY,
-		.nargs = 2,
-		.types = {INT8OID, OIDOID}
-	};
-	Datum		values[] = {Int64GetDatum(mirror->id), ObjectIdGetDatum(mirror->target_oid)};
-
-	if (mirror->lsn != InvalidXLogRecPtr && us_statement_run(&changed, values, NULL) > 0)
-		us_mirror_incident_open(mirror, "table_changed",
-								psprintf("ALTER TABLE gave rows of %s other values or columns without changing them one by one",
-										 mirror->target),
-								psprintf("SELECT userstream.resync_mirror(%s) copies all rows anew.",
-										 quote_literal_cstr(mirror->name)));
-	(void) us_statement_run(&keep, values, NULL);
 }

@@ -30,14 +30,4 @@ typedef struct UsMirrorProgress
  */
 extern bool us_mirror_position_save(UsMirror *mirror, const UsMirrorProgress *progress);
 
-/*
- * us_mirror_shape_follow -- compare the table's columns with those seen last, and keep them
- *
- * A column that came with a value for rows that are there, or has another type
- * or name than before, changed rows without a change in the WAL: that is an
- * incident.
- * Needs:   transaction
- */
-extern void us_mirror_shape_follow(const UsMirror *mirror);
-
 #endif							/* US_MIRROR_POSITION_H */

@@ -396,8 +396,12 @@ send_writes(UsMirrorWriter *writer)
 	if (writer->pause_until_ms > now_ms)
 		return;
 	while (!dlist_is_empty(&writer->waiting))
-		if (!send_one(writer, conn, dlist_head_element(UsWrite, node, &writer->waiting), now_ms, now))
+	{
+		UsWrite    *first = dlist_head_element(UsWrite, node, &writer->waiting);
+
+		if (!send_one(writer, conn, first, now_ms, now))
 			return;
+	}
 }
 
 static void

@@ -47,7 +47,7 @@
 #define RATE_WINDOW_S		5.0
 
 static UsMirrorWorker *MyUsMirror = NULL;
-static bool look_again = false;
+static bool look_again = true;
 
 static void
 close_link_at_exit(int code, Datum arg)
@@ -263,9 +263,16 @@ us_mirror_look(UsMirrorWorker *worker)
 			same = plan->columns[c].type == worker->plan->columns[c].type;
 		if (!same)
 			us_mirror_follow_change(worker->mirror, "its table or its server has changed");
+		worker->shape_pending = true;
 	}
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
+	/* also called while it begins: then it is looked at when that is over */
+	if (worker->shape_pending && worker->changes != NULL)
+	{
+		worker->shape_pending = false;
+		us_mirror_apply_shape(worker);
+	}
 }
 
 static void
@@ -274,6 +281,17 @@ serve_interrupts(void)
 	QueryCancelPending = false;
 	CHECK_FOR_INTERRUPTS();
 	us_process_main_loop_interrupts();
+}
+
+/* for the views; the process ends of it, and the server's log has the rest */
+static void
+report_error(MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	ErrorData  *error = CopyErrorData();
+
+	us_slot_report_error(US_STATE_BLOCKED, error->message);
+	MemoryContextSwitchTo(old);
 }
 
 static void
@@ -332,6 +350,15 @@ us_mirror_worker_main(Datum arg)
 	CacheRegisterRelcacheCallback(note_relcache_change, (Datum) 0);
 	pgstat_report_appname(psprintf("userstream: %s", worker->mirror->name));
 
-	us_mirror_begin_work(worker);
-	run(worker);
+	PG_TRY();
+	{
+		us_mirror_begin_work(worker);
+		run(worker);
+	}
+	PG_CATCH();
+	{
+		report_error(context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }

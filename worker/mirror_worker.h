@@ -35,7 +35,9 @@ typedef struct UsMirrorWorker
 
 	MemoryContext shape_context;
 	UsMirrorShape *shape;		/* of the rows that come; NULL = not told yet */
+	bool		shape_pending;	/* the definition may have changed; not looked at yet */
 	bool		keyless;		/* changes came that do not tell their key */
+	char	   *emptied;		/* a partition that was truncated; NULL = none */
 
 	TimestampTz next_save_at;
 	TimestampTz next_look_at;
@@ -58,6 +60,9 @@ extern void us_mirror_apply_open(UsMirrorWorker *worker);
  * Returns: false when all that is written out was read
  */
 extern bool us_mirror_apply_read(UsMirrorWorker *worker);
+
+/* mirror_apply.c: the table's definition may have changed: incidents, rows of new partitions */
+extern void us_mirror_apply_shape(UsMirrorWorker *worker);
 
 /* mirror_worker.c: for the views, when it is time to, or now */
 extern void us_mirror_report(UsMirrorWorker *worker, bool now_please);

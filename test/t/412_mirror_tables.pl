@@ -1,0 +1,195 @@
+#
+# test/t/412_mirror_tables.pl
+#    mirrors: partitions, ALTER TABLE, TRUNCATE, odd columns, transactions of all kinds
+#
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use MirrorTables;
+
+my $test = MirrorTables->new('tables', conf => 'max_prepared_transactions = 5');
+
+# partitions have their columns in another order, and change places
+$test->sql(q{
+	CREATE TABLE parted (id int, kind text, name text, gone int, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind);
+	ALTER TABLE parted DROP COLUMN gone;
+	CREATE TABLE parted_a PARTITION OF parted FOR VALUES IN ('a');
+	CREATE TABLE parted_b (name text, kind text NOT NULL, extra int, id int NOT NULL, PRIMARY KEY (id, kind));
+	ALTER TABLE parted_b DROP COLUMN extra;
+	ALTER TABLE parted ATTACH PARTITION parted_b FOR VALUES IN ('b');
+	INSERT INTO parted SELECT i, CASE WHEN i % 2 = 0 THEN 'a' ELSE 'b' END, 'name ' || i FROM generate_series(1, 100) i;
+});
+$test->create('parted');
+$test->is_copied('partitions: the rows are there', 'parted');
+$test->sql(q{
+	UPDATE parted SET kind = 'b', name = 'moved' WHERE id = 2;
+	UPDATE parted SET name = 'in place' WHERE id = 3;
+	UPDATE parted_b SET name = 'in the partition' WHERE id = 5;
+	DELETE FROM parted WHERE id IN (6, 7);
+	INSERT INTO parted_a VALUES (1000, 'a', 'into the partition');
+});
+$test->is_copied('partitions: changes by both names, and from one to the other', 'parted');
+$test->sql(q{
+	CREATE TABLE parted_c (kind text NOT NULL, id int NOT NULL, name text, PRIMARY KEY (id, kind));
+	ALTER TABLE parted ATTACH PARTITION parted_c FOR VALUES IN ('c');
+	INSERT INTO parted VALUES (2000, 'c', 'in a new one');
+	UPDATE parted SET kind = 'c' WHERE id = 10;
+});
+$test->is_copied('partitions: one attached later', 'parted');
+
+# a root with identity FULL does not make its partitions so
+$test->sql(q{
+	ALTER TABLE parted REPLICA IDENTITY FULL;
+	UPDATE parted SET name = NULL WHERE id = 12;
+	DELETE FROM parted WHERE id = 14;
+	UPDATE parted SET id = 1016 WHERE id = 16;
+});
+$test->is_copied('partitions: identity FULL of the root alone', 'parted');
+
+# rows that come and go with a partition are in no change
+$test->sql(q{ALTER TABLE parted DETACH PARTITION parted_c});
+ok($test->wait_for(q{SELECT count(*) = 1 FROM userstream.incident WHERE mirror = 'parted' AND closed_at IS NULL
+	AND kind = 'table_changed' AND what_to_do ~ 'resync_mirror'}), 'partitions: one detached is an incident');
+$test->sql(q{SELECT userstream.resync_mirror('parted')});
+$test->is_copied('partitions: and a resync has it right', 'parted');
+$test->sql(q{
+	CREATE TABLE parted_d (LIKE parted_a INCLUDING ALL);
+	INSERT INTO parted_d VALUES (3000, 'd', 'there before');
+	ALTER TABLE parted ATTACH PARTITION parted_d FOR VALUES IN ('d');
+});
+$test->is_copied('partitions: rows that come with one', 'parted');
+is($test->sql(q{SELECT count(*) FROM userstream.incident WHERE mirror = 'parted' AND closed_at IS NULL}), 0,
+	'partitions: are no incident');
+$test->sql(q{TRUNCATE parted_d});
+ok($test->wait_for(q{SELECT count(*) = 1 FROM userstream.incident WHERE mirror = 'parted' AND closed_at IS NULL
+	AND detail ~ 'parted_d.*truncated'}), 'partitions: one that is emptied is an incident');
+$test->sql(q{SELECT userstream.resync_mirror('parted')});
+$test->is_copied('partitions: a resync', 'parted');
+$test->sql(q{TRUNCATE parted; INSERT INTO parted VALUES (1, 'a', 'after')});
+$test->is_copied('partitions: TRUNCATE of all', 'parted');
+is($test->sql(q{SELECT count(*) FROM userstream.incident WHERE mirror = 'parted' AND closed_at IS NULL}), 0,
+	'partitions: and no incident of that');
+
+# columns that the server fills, COPY, and transactions of all kinds
+$test->sql(q{
+	CREATE TABLE odd (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text DEFAULT 'default',
+		twice int GENERATED ALWAYS AS (number * 2) STORED, number int, "Quoted ""name" text);
+	CREATE TABLE child (id int PRIMARY KEY, odd int REFERENCES odd);
+});
+$test->create('odd', q{columns => '{"Quoted \"name": "quoted"}'});
+$test->create('child');
+$test->sql(q{
+	INSERT INTO odd (number) SELECT generate_series(1, 5);
+	INSERT INTO odd (number, "Quoted ""name") VALUES (7, 'x');
+	BEGIN;
+	INSERT INTO odd (name) VALUES ('kept');
+	SAVEPOINT a;
+	INSERT INTO odd (name) VALUES ('rolled back');
+	DELETE FROM odd WHERE id = 1;
+	ROLLBACK TO a;
+	SAVEPOINT b;
+	UPDATE odd SET name = 'of a subtransaction' WHERE id = 2;
+	RELEASE b;
+	COMMIT;
+	BEGIN; DELETE FROM odd; ROLLBACK;
+	BEGIN; UPDATE odd SET name = 'prepared' WHERE id = 3; PREPARE TRANSACTION 'yes';
+	BEGIN; UPDATE odd SET name = 'prepared for nothing' WHERE id = 4; PREPARE TRANSACTION 'no';
+});
+$test->sql(q{COMMIT PREPARED 'yes'});
+$test->sql(q{ROLLBACK PREPARED 'no'});
+$test->sql(qq{COPY odd (name, number) FROM STDIN;\ncopied\t1\n\\N\t2\n\\.\n});
+$test->sql(q{INSERT INTO child SELECT i, i FROM generate_series(1, 5) i});
+$test->is_copied('identity and default columns, COPY, subtransactions, prepared transactions', 'odd',
+	columns => 'id, name, number');
+is($test->cql(q{SELECT quoted FROM KS.odd WHERE id = 6}), 'x', 'a column by another name');
+$test->is_copied('a table that refers to it', 'child');
+$test->sql(q{TRUNCATE odd RESTART IDENTITY CASCADE; INSERT INTO odd (name) VALUES ('after')});
+$test->is_copied('TRUNCATE ... CASCADE', 'odd', columns => 'id, name, number');
+$test->is_copied('and of what refers to it', 'child');
+
+# one transaction that is large, and one that changes a row again and again; two mirrors of one table
+$test->sql(q{
+	CREATE TABLE large (id int PRIMARY KEY, n int, name text);
+	INSERT INTO large SELECT i, 0, 'before' FROM generate_series(1, 1000) i;
+});
+$test->create('large');
+$test->sql(qq{SELECT userstream.create_mirror('large 2', 'large', 'cassandra', '} . $test->keyspace
+	. q{', 'large_2', columns => '{"name": null}')});
+$test->sql(q{
+	BEGIN;
+	INSERT INTO large SELECT i, i, 'many' FROM generate_series(1001, 30000) i;
+	UPDATE large SET n = -1 WHERE id % 100 = 0;
+	DO $$ BEGIN FOR i IN 1..1000 LOOP UPDATE large SET n = i, name = nullif(i % 3, 0) WHERE id = 1; END LOOP; END $$;
+	DELETE FROM large WHERE id BETWEEN 20001 AND 29000;
+	COMMIT;
+});
+$test->is_copied('a large transaction', 'large');
+$test->is_copied('and by a second mirror of the table', 'large', copy => 'large_2', columns => 'id, n');
+is($test->cql(q{SELECT n FROM KS.large WHERE id = 1}), 1000, 'the last of a thousand changes counts');
+
+# ALTER TABLE: what changes rows without a change of each is an incident
+my @alterations = (
+	[ 'a column without values', q{ALTER TABLE large ADD COLUMN a int}, 0 ],
+
+	[ 'a column with a value for all rows', q{ALTER TABLE large ADD COLUMN c int DEFAULT 8}, 1 ],
+	[ 'a column renamed', q{ALTER TABLE large RENAME name TO label}, 1 ],
+	[ 'a column dropped', q{ALTER TABLE large DROP COLUMN c}, 0 ],
+	[ 'a column dropped and made again', q{ALTER TABLE large DROP COLUMN label; ALTER TABLE large ADD COLUMN label text}, 1 ],
+);
+my $id = 100_000;
+
+foreach my $alteration (@alterations)
+{
+	my ($what, $sql, $incident) = @$alteration;
+
+	$id++;
+	$test->sql("UPDATE large SET n = $id WHERE id = 2; $sql; INSERT INTO large (id, n) VALUES ($id, 1)");
+	if ($incident)
+	{
+		ok($test->wait_for(q{SELECT count(*) = 1 FROM userstream.incident WHERE mirror = 'large' AND closed_at IS NULL
+			AND kind = 'table_changed' AND what_to_do ~ 'resync_mirror'}), "$what: an incident");
+		$test->sql(q{SELECT userstream.resync_mirror('large')});
+	}
+	$test->is_copied("$what: the rows are the same", 'large');
+	is($test->sql(q{SELECT count(*) FROM userstream.incident WHERE mirror = 'large' AND closed_at IS NULL}), 0,
+		"$what: no incident is open") unless $incident;
+}
+# the second mirror's table had no resync: what came by changes is there
+$test->sql(q{SELECT userstream.drop_mirror('large 2')});
+
+# a type that the table in Cassandra does not have
+$test->sql(q{ALTER TABLE large ALTER n TYPE text});
+ok($test->has_state('stopped', 'large', 'column "n" of type text cannot go into .*"n" of type int in Cassandra'),
+	'a type changes: the mirror stops, and names both');
+$test->sql(q{ALTER TABLE large ALTER n TYPE int USING n::int; SELECT userstream.resync_mirror('large')});
+$test->is_copied('a type changed back', 'large');
+
+# the table and its schema by other names
+$test->sql(q{
+	CREATE SCHEMA s;
+	ALTER TABLE child SET SCHEMA s;
+	ALTER TABLE s.child RENAME TO grandchild;
+	ALTER SCHEMA s RENAME TO "S 2";
+	INSERT INTO odd (name) VALUES ('second');
+	INSERT INTO "S 2".grandchild VALUES (77, 2);
+});
+$test->is_copied('table and schema renamed', '"S 2".grandchild', copy => 'child');
+is($test->sql(q{SELECT target FROM userstream.mirror_status WHERE mirror = 'child'}), '"S 2".grandchild', 'the view has the new names');
+$test->sql(q{DROP TABLE "S 2".grandchild});
+ok($test->has_state('stopped', 'child', 'does not exist any more; userstream.drop_mirror'), 'a table that is dropped stops its mirror');
+$test->sql(q{SELECT userstream.drop_mirror('child')});
+
+# TRUNCATE of a table that has the changes of others in the same transaction
+$test->sql(q{
+	BEGIN;
+	INSERT INTO large (id, n) VALUES (200000, 1);
+	TRUNCATE large;
+	INSERT INTO large (id, n) VALUES (200001, 2);
+	COMMIT;
+});
+$test->is_copied('TRUNCATE between changes of one transaction', 'large');
+
+done_testing();

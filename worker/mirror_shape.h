@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ * worker/mirror_shape.h
+ *    what ALTER TABLE does to rows without a change of each
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_MIRROR_SHAPE_H
+#define US_MIRROR_SHAPE_H
+
+#include "extension/mirror.h"
+#include "nodes/pg_list.h"
+
+/*
+ * us_mirror_shape_look -- compare columns and partitions with those kept last
+ *
+ * A column that came with a value for rows that are there, or has another type
+ * or name than before, changed rows without a change in the WAL: that is an
+ * incident.  So is a partition that went with its rows.
+ * Needs:   transaction
+ * Returns: partitions that came, as a list of oids: their rows are to be copied
+ */
+extern List *us_mirror_shape_look(const UsMirror *mirror);
+
+/* as they are now, for the next look */
+extern void us_mirror_shape_keep(const UsMirror *mirror);
+
+/* an incident: the copy has not all that the table has, or more */
+extern void us_mirror_shape_differs(const UsMirror *mirror, const char *detail);
+
+#endif							/* US_MIRROR_SHAPE_H */
