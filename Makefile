@@ -100,6 +100,7 @@ OBJS = \
 	worker/path.o \
 	worker/decode.o \
 	worker/decode_json.o \
+	worker/json_marks.o \
 	worker/json_number.o \
 	worker/map.o \
 	worker/map_slow.o \

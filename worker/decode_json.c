@@ -2,11 +2,11 @@
  * worker/decode_json.c
  *    a JSON message -> the values at the wanted paths
  *
- * What is a valid token is left to PostgreSQL's own lexer, so that it is the
- * same here and for jsonb.  PostgreSQL's parser is not used: it calls back for
- * everything and copies every string, which costs several times what the
- * whole of this does.  The loop below keeps its own stack, because bytes
- * from outside must not decide how deep the process recurses.
+ * PostgreSQL's parser is not used: it looks at every byte by itself, calls back
+ * for everything and copies every string, which costs several times what the
+ * whole of this does.  The tests hold this against it.  The loop below keeps its
+ * own stack, because bytes from outside must not decide how deep the process
+ * recurses.
  *
  * A value points into the message.  Only a wanted string with a backslash is
  * copied; but all of them are checked, since jsonb checks them all.
@@ -38,6 +38,7 @@
 
 #define MAX_BYTES		0x3ffffffe	/* jsonb's input is a palloc'd string */
 #define FIRST_DEPTH		512		/* levels, a multiple of 8 */
+#define KEEP_MARK_WORDS	2048	/* 16 kB, for messages of up to 128 kB */
 
 /* an object or array that a node of the path tree waits for */
 typedef struct JsonFrame
@@ -52,7 +53,7 @@ typedef struct JsonFrame
 /* what is kept from message to message */
 typedef struct JsonWalk
 {
-	UsJsonTokens token;			/* the current one */
+	UsJsonTokens tokens;
 	UsDecoder  *decoder;
 	const UsPathSet *paths;
 	UsValue    *values;
@@ -69,13 +70,16 @@ typedef struct JsonWalk
 	int			nframes;
 	int			max_frames;
 	JsonFrame  *frames;
+
+	size_t		max_marks;		/* words */
+	uint64	   *marks;			/* of the message */
 } JsonWalk;
 
 typedef enum JsonStep
 {
 	JSON_STEP_BAD,				/* not JSON */
-	JSON_STEP_VALUE,			/* the current token begins a value */
-	JSON_STEP_DONE				/* the current token ended a value */
+	JSON_STEP_VALUE,			/* a value comes next */
+	JSON_STEP_DONE				/* a value has ended */
 } JsonStep;
 
 static inline bool
@@ -94,20 +98,20 @@ innermost_frame(const JsonWalk *walk)
 }
 
 /*
- * The current string token, de-escaped when it is wanted.  The copy, if there
- * is one, is the last thing in the decoder's text; *copied is its length.
+ * What the string read last says; de-escaped when it is wanted.  The copy, if
+ * there is one, is the last thing in the decoder's text; *copied is its length.
  */
 static inline bool
 take_string(JsonWalk *walk, bool wanted, const char **data, int *len, int *copied)
 {
-	const char *start = walk->token.start + 1;
-	int			raw = (int) (walk->token.stop - start) - 1;
+	const char *start = walk->tokens.start + 1;
+	int			raw = (int) (walk->tokens.at - start) - 1;
 	char	   *text;
 
 	*copied = 0;
 	*data = start;
 	*len = raw;
-	if (!walk->token.escaped)
+	if (likely(!walk->tokens.escaped))
 		return true;
 	if (!wanted)
 		return us_json_unescape(start, raw, NULL) >= 0;
@@ -119,12 +123,12 @@ take_string(JsonWalk *walk, bool wanted, const char **data, int *len, int *copie
 	return *len >= 0;
 }
 
-/* check the current number token; value, if wanted, holds it as written */
+/* check the number read last; value, if wanted, holds it as written */
 static inline void
 take_number(JsonWalk *walk, UsValue *value)
 {
-	const char *number = walk->token.start;
-	int			len = (int) (walk->token.stop - number);
+	const char *number = walk->tokens.start;
+	int			len = (int) (walk->tokens.at - number);
 	int			mantissa = 0;
 
 	if (len > SURE_DIGITS)
@@ -139,59 +143,76 @@ take_number(JsonWalk *walk, UsValue *value)
 		walk->unsure = true;
 }
 
-/* store the scalar that the current token is */
-static inline bool
-take_scalar(JsonWalk *walk, int node)
+/* the value to fill for a node; NULL when none is wanted */
+static inline UsValue *
+wanted_value(const JsonWalk *walk, int node)
 {
 	int			field = node >= 0 ? walk->paths->nodes[node].field : -1;
-	UsValue    *value = field >= 0 ? &walk->values[field] : NULL;
+
+	return field >= 0 ? &walk->values[field] : NULL;
+}
+
+static inline JsonStep
+read_string(JsonWalk *walk, int node)
+{
+	UsValue    *value = wanted_value(walk, node);
+	const char *data;
+	int			len;
+	int			copied;
+
+	if (!us_json_read_string(&walk->tokens) ||
+		!take_string(walk, value != NULL, &data, &len, &copied))
+		return JSON_STEP_BAD;
+	if (value != NULL)
+		*value = (UsValue) {data, (uint32) len, US_VALUE_STRING};
+	return JSON_STEP_DONE;
+}
+
+/* a number or word, if one is next; first is its first byte */
+static JsonStep
+read_other(JsonWalk *walk, int node, char first)
+{
+	UsJsonTokens *tokens = &walk->tokens;
+	UsValue    *value = wanted_value(walk, node);
 	UsValueKind kind;
+	bool		good;
 
-	/* no path leads into a scalar; null is as good as nothing */
-	if (node >= 0 && field < 0 && walk->token.type != JSON_TOKEN_NULL)
-		walk->decoder->unknown = true;
-	switch (walk->token.type)
+	switch (first)
 	{
-		case JSON_TOKEN_STRING:
-			{
-				const char *data;
-				int			len;
-				int			copied;
-
-				if (!take_string(walk, value != NULL, &data, &len, &copied))
-					return false;
-				if (value != NULL)
-				{
-					value->data = data;
-					value->len = len;
-					value->kind = US_VALUE_STRING;
-				}
-				return true;
-			}
-		case JSON_TOKEN_NUMBER:
-			kind = US_VALUE_NUMBER;
-			break;
-		case JSON_TOKEN_TRUE:
+		case 't':
 			kind = US_VALUE_TRUE;
+			good = us_json_read_word(tokens, "true", 4);
 			break;
-		case JSON_TOKEN_FALSE:
+		case 'f':
 			kind = US_VALUE_FALSE;
+			good = us_json_read_word(tokens, "false", 5);
 			break;
-		case JSON_TOKEN_NULL:
+		case 'n':
 			kind = US_VALUE_NULL;
+			good = us_json_read_word(tokens, "null", 4);
 			break;
 		default:
-			return false;
+			kind = US_VALUE_NUMBER;
+			good = us_json_read_number(tokens);
+			break;
 	}
+	if (!good)
+		return JSON_STEP_BAD;
 	if (value != NULL)
-	{
-		value->data = walk->token.start;
-		value->len = (uint32) (walk->token.stop - walk->token.start);
-		value->kind = kind;
-	}
+		*value = (UsValue) {tokens->start, (uint32) (tokens->at - tokens->start), kind};
 	if (kind == US_VALUE_NUMBER)
 		take_number(walk, value);
-	return true;
+	return JSON_STEP_DONE;
+}
+
+/* a string, number or word */
+static inline JsonStep
+read_scalar(JsonWalk *walk, int node, char first)
+{
+	/* no path leads into a scalar; null is as good as nothing */
+	if (node >= 0 && walk->paths->nodes[node].field < 0 && first != 'n')
+		walk->decoder->unknown = true;
+	return likely(first == '"') ? read_string(walk, node) : read_other(walk, node, first);
 }
 
 /* twice the levels, or frames for a path that was added since */
@@ -210,6 +231,7 @@ grow_stacks(JsonWalk *walk)
 	}
 }
 
+/* its bracket is next */
 static inline void
 open_container(JsonWalk *walk, int node, bool is_array)
 {
@@ -226,22 +248,27 @@ open_container(JsonWalk *walk, int node, bool is_array)
 		walk->unsure = true;
 
 	if (node < 0)
+	{
+		walk->tokens.at++;
 		return;
+	}
 	frame = &walk->frames[walk->nframes++];
 	frame->taken = walk->paths->nodes[node].field >= 0 ||
 		(walk->nframes > 1 && frame[-1].taken);
 	frame->node = node;
 	frame->element = 0;
 	frame->expected = walk->paths->nodes[node].first_child;
-	frame->start = walk->token.start;
+	frame->start = walk->tokens.at++;
 }
 
+/* its bracket is next */
 static inline void
 close_container(JsonWalk *walk)
 {
 	JsonFrame  *frame = innermost_frame(walk);
 	int			field;
 
+	walk->tokens.at++;
 	walk->depth--;
 	if (frame == NULL)
 		return;
@@ -252,7 +279,7 @@ close_container(JsonWalk *walk)
 		UsValue    *value = &walk->values[field];
 
 		value->data = frame->start;
-		value->len = (uint32) (walk->token.stop - frame->start);
+		value->len = (uint32) (walk->tokens.at - frame->start);
 		value->kind = *frame->start == '[' ? US_VALUE_ARRAY : US_VALUE_OBJECT;
 	}
 }
@@ -288,8 +315,7 @@ find_field(JsonWalk *walk, JsonFrame *frame, const char *name, int len)
 	const UsPathNode *nodes = walk->paths->nodes;
 	int			child = frame->expected;
 
-	if (child < 0 || nodes[child].name_len != len ||
-		memcmp(nodes[child].name, name, len) != 0)
+	if (child < 0 || !us_path_name_is(&nodes[child], name, len))
 	{
 		child = us_path_child(walk->paths, frame->node, name, len);
 		if (child < 0)
@@ -301,7 +327,7 @@ find_field(JsonWalk *walk, JsonFrame *frame, const char *name, int len)
 	return child;
 }
 
-/* the current token is a field's name; go on to its value */
+/* a field's name, and the colon behind it */
 static inline JsonStep
 read_key(JsonWalk *walk, int *node)
 {
@@ -310,7 +336,7 @@ read_key(JsonWalk *walk, int *node)
 	int			len;
 	int			copied;
 
-	if (walk->token.type != JSON_TOKEN_STRING ||
+	if (us_json_peek(&walk->tokens) != '"' || !us_json_read_string(&walk->tokens) ||
 		!take_string(walk, frame != NULL, &name, &len, &copied))
 		return JSON_STEP_BAD;
 	*node = frame != NULL ? find_field(walk, frame, name, len) : -1;
@@ -319,9 +345,9 @@ read_key(JsonWalk *walk, int *node)
 	if (copied > 0)
 		us_decoder_text_trim(walk->decoder, copied);
 
-	if (!us_json_next(&walk->token) || walk->token.type != JSON_TOKEN_COLON ||
-		!us_json_next(&walk->token))
+	if (us_json_peek(&walk->tokens) != ':')
 		return JSON_STEP_BAD;
+	walk->tokens.at++;
 	return JSON_STEP_VALUE;
 }
 
@@ -336,19 +362,18 @@ find_element(JsonWalk *walk, JsonFrame *frame)
 	return child;
 }
 
-/* the current token begins a value of node (-1 = unwanted) */
+/* a value of node (-1 = unwanted) comes next */
 static inline JsonStep
 begin_value(JsonWalk *walk, int *node)
 {
-	bool		is_array = (walk->token.type == JSON_TOKEN_ARRAY_START);
+	char		first = us_json_peek(&walk->tokens);
+	bool		is_array = (first == '[');
 
-	if (!is_array && walk->token.type != JSON_TOKEN_OBJECT_START)
-		return take_scalar(walk, *node) ? JSON_STEP_DONE : JSON_STEP_BAD;
+	if (!is_array && first != '{')
+		return read_scalar(walk, *node, first);
 
 	open_container(walk, *node, is_array);
-	if (!us_json_next(&walk->token))
-		return JSON_STEP_BAD;
-	if (walk->token.type == (is_array ? JSON_TOKEN_ARRAY_END : JSON_TOKEN_OBJECT_END))
+	if (us_json_peek(&walk->tokens) == (is_array ? ']' : '}'))
 	{
 		close_container(walk);
 		return JSON_STEP_DONE;
@@ -365,16 +390,16 @@ static inline JsonStep
 after_value(JsonWalk *walk, int *node)
 {
 	bool		is_array = innermost_is_array(walk);
+	char		next = us_json_peek(&walk->tokens);
 
-	if (!us_json_next(&walk->token))
-		return JSON_STEP_BAD;
-	if (walk->token.type == (is_array ? JSON_TOKEN_ARRAY_END : JSON_TOKEN_OBJECT_END))
+	if (next == (is_array ? ']' : '}'))
 	{
 		close_container(walk);
 		return JSON_STEP_DONE;
 	}
-	if (walk->token.type != JSON_TOKEN_COMMA || !us_json_next(&walk->token))
+	if (next != ',')
 		return JSON_STEP_BAD;
+	walk->tokens.at++;
 	if (!is_array)
 		return read_key(walk, node);
 
@@ -382,7 +407,7 @@ after_value(JsonWalk *walk, int *node)
 	return JSON_STEP_VALUE;
 }
 
-/* the current token begins the message's value; true when all of it is JSON */
+/* the message's value; true when all of it is JSON */
 static bool
 walk_message(JsonWalk *walk, int node)
 {
@@ -397,7 +422,7 @@ walk_message(JsonWalk *walk, int node)
 		else if (walk->depth > 0)
 			step = after_value(walk, &node);
 		else
-			return us_json_next(&walk->token) && walk->token.type == JSON_TOKEN_END;
+			return us_json_peek(&walk->tokens) == '\0';
 	}
 }
 
@@ -416,12 +441,30 @@ create_walk(UsDecoder *decoder)
 	return walk;
 }
 
+/* room for a message's marks; what a huge one took is given back after it */
+static uint64 *
+marks_room(JsonWalk *walk, size_t len)
+{
+	size_t		words = Max(US_JSON_MARK_WORDS(len), KEEP_MARK_WORDS);
+
+	if (walk->max_marks != words)
+	{
+		if (walk->marks != NULL)
+			pfree(walk->marks);
+		walk->max_marks = 0;
+		walk->marks = NULL;
+		walk->marks = us_alloc_beside(walk, sizeof(uint64) * words);
+		walk->max_marks = words;
+	}
+	return walk->marks;
+}
+
 static bool
 is_blank(const char *data, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 	{
-		if (data[i] != ' ' && data[i] != '\t' && data[i] != '\n' && data[i] != '\r')
+		if (!us_json_is_blank(data[i]))
 			return false;
 	}
 	return true;
@@ -431,29 +474,29 @@ UsDecodeResult
 us_decode_json(UsDecoder *decoder, const char *data, size_t len, UsValue *values)
 {
 	JsonWalk   *walk = decoder->state;
+	uint64	   *marks;
 	bool		is_object;
 
 	decoder->unknown = false;
-	for (int i = 0; i < decoder->paths->nfields; i++)
-		values[i] = (UsValue) {NULL, 0, US_VALUE_ABSENT};
+	/* which makes all of them US_VALUE_ABSENT */
+	memset(values, 0, sizeof(UsValue) * decoder->paths->nfields);
 	if (is_blank(data, len))
 		return US_DECODE_EMPTY;
 	if (len > MAX_BYTES)
 		return US_DECODE_INVALID;
-	if (pg_encoding_verifymbstr(PG_UTF8, data, (int) len) != (int) len)
-		return US_DECODE_BAD_ENCODING;
-
 	if (walk == NULL)
 		decoder->state = walk = create_walk(decoder);
-	us_json_tokens_start(&walk->token, data, len);
+	marks = marks_room(walk, len);
+	if (!us_json_mark(data, len, marks))
+		return US_DECODE_BAD_ENCODING;
+
+	us_json_tokens_start(&walk->tokens, data, len, marks);
 	walk->values = values;
 	walk->unsure = (len > SURE_BYTES);
 	walk->depth = 0;
 	walk->nframes = 0;
 
-	if (!us_json_next(&walk->token))
-		return US_DECODE_INVALID;
-	is_object = (walk->token.type == JSON_TOKEN_OBJECT_START);
+	is_object = (us_json_peek(&walk->tokens) == '{');
 	if (!walk_message(walk, is_object ? 0 : -1))
 		return US_DECODE_INVALID;
 	if (!is_object)

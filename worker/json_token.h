@@ -2,135 +2,187 @@
  * worker/json_token.h
  *    the tokens of a JSON text, and what its strings say
  *
- * Only for worker/decode_json.c, in whose loop this is inlined.  What is
- * valid is PostgreSQL's lexer's to say.  It looks at strings byte by byte,
- * though, and is most of what a message costs, so two things that cannot be
- * got wrong never reach it: punctuation, and strings without backslash and
- * control character.  Everything else (numbers, words, escapes, errors) does.
- *
- * The text must be checked UTF-8 without zero bytes.
+ * Only for worker/decode_json.c, in whose loop this is inlined.  A token is
+ * good here exactly when it is one for PostgreSQL's lexer and something that
+ * may follow it comes after it.  What is wrong with a bad one is not asked: the
+ * message is refused, and jsonb has the words.
  *-------------------------------------------------------------------------
  */
 #ifndef US_JSON_TOKEN_H
 #define US_JSON_TOKEN_H
 
-#include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
-#include "port/pg_bitutils.h"
 
-#include "extension/compat.h"
+#include "worker/json_marks.h"
 
 typedef struct UsJsonTokens
 {
-	JsonLexContext lex;			/* stands wherever it was needed last */
+	const char *text;
 	const char *end;			/* of the text */
+	const uint64 *marks;		/* of the text: worker/json_marks.h */
+	const char *at;				/* the next byte */
 
-	/* the current token */
-	JsonTokenType type;
-	bool		escaped;		/* a string with a backslash */
+	/* the string, number or word read last, which ends at at */
 	const char *start;
-	const char *stop;			/* the byte after it */
+	bool		escaped;		/* a string with a backslash */
 } UsJsonTokens;
 
+/* marks: of us_json_mark, which found the text good */
 static inline void
-us_json_tokens_start(UsJsonTokens *tokens, const char *data, size_t len)
+us_json_tokens_start(UsJsonTokens *tokens, const char *data, size_t len, const uint64 *marks)
 {
-	us_json_lexer_start(&tokens->lex, data, len);
+	tokens->text = data;
 	tokens->end = data + len;
-	tokens->stop = data;
+	tokens->marks = marks;
+	tokens->at = data;
 }
 
-/* the first byte that is a quote, a backslash or a control character, else end */
-static inline const char *
-us_json_plain_end(const char *s, const char *end)
+static inline bool
+us_json_is_blank(char c)
 {
-	const uint64 ones = UINT64CONST(0x0101010101010101);
-	const uint64 highs = UINT64CONST(0x8080808080808080);
+	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
 
-	/*
-	 * Eight bytes at once.  x - ones borrows into the high bit of a byte that
-	 * is zero; a byte above the lowest hit may be a false one, no matter.
-	 */
-	for (; end - s >= 8; s += 8)
+/* the byte that the next token begins with; zero at the end, for the text has none */
+static inline char
+us_json_peek(UsJsonTokens *tokens)
+{
+	const char *s = tokens->at;
+	const char *end = tokens->end;
+
+	while (s < end && us_json_is_blank(*s))
+		s++;
+	tokens->at = s;
+	return s < end ? *s : '\0';
+}
+
+/* the first mark at or behind s; the text's end when there is none */
+static inline const char *
+us_json_next_mark(const UsJsonTokens *tokens, const char *s)
+{
+	return tokens->text + us_json_mark_find(tokens->marks, s - tokens->text);
+}
+
+static inline bool
+us_json_is_hex(char c)
+{
+	return (unsigned char) (c - '0') <= 9 || (unsigned char) ((c | 0x20) - 'a') <= 5;
+}
+
+/* the quote that ends a string whose first mark is at s; NULL: it has none, or a bad escape */
+static const char *
+us_json_escaped_end(const UsJsonTokens *tokens, const char *s)
+{
+	const char *end = tokens->end;
+
+	while (s < end && *s != '"')
 	{
-		uint64		x;
-		uint64		quotes;
-		uint64		slashes;
-		uint64		hits;
-
-		memcpy(&x, s, 8);
-		quotes = x ^ (ones * '"');
-		slashes = x ^ (ones * '\\');
-		hits = (((quotes - ones) & ~quotes) | ((slashes - ones) & ~slashes) |
-				((x - ones * 0x20) & ~x)) & highs;
-		if (hits == 0)
-			continue;
-#ifndef WORDS_BIGENDIAN
-		return s + pg_rightmost_one_pos64(hits) / 8;
-#else
-		break;
-#endif
+		if (*s != '\\' || end - s < 2)
+			return NULL;
+		switch (s[1])
+		{
+			case '"':
+			case '\\':
+			case '/':
+			case 'b':
+			case 'f':
+			case 'n':
+			case 'r':
+			case 't':
+				s += 2;
+				break;
+			case 'u':
+				if (end - s < 6 || !us_json_is_hex(s[2]) || !us_json_is_hex(s[3]) ||
+					!us_json_is_hex(s[4]) || !us_json_is_hex(s[5]))
+					return NULL;
+				s += 6;
+				break;
+			default:
+				return NULL;
+		}
+		s = us_json_next_mark(tokens, s);
 	}
-	while (s < end && *s != '"' && *s != '\\' && (unsigned char) *s >= 0x20)
+	return s < end ? s : NULL;
+}
+
+/* the string whose quote is next; what \u stands for is checked by us_json_unescape */
+static inline bool
+us_json_read_string(UsJsonTokens *tokens)
+{
+	const char *mark = us_json_next_mark(tokens, tokens->at + 1);
+
+	tokens->start = tokens->at;
+	tokens->escaped = (mark == tokens->end || *mark != '"');
+	if (unlikely(tokens->escaped))
+	{
+		mark = us_json_escaped_end(tokens, mark);
+		if (mark == NULL)
+			return false;
+	}
+	tokens->at = mark + 1;
+	return true;
+}
+
+/* whether a number or word may end before s */
+static inline bool
+us_json_may_end(const UsJsonTokens *tokens, const char *s)
+{
+	return s == tokens->end || *s == ',' || *s == '}' || *s == ']' || us_json_is_blank(*s);
+}
+
+static inline const char *
+us_json_skip_digits(const char *s, const char *end)
+{
+	while (s < end && (unsigned char) (*s - '0') <= 9)
 		s++;
 	return s;
 }
 
-/* on to the next token; false = not JSON */
+/* a number, if one is next */
 static inline bool
-us_json_next(UsJsonTokens *tokens)
+us_json_read_number(UsJsonTokens *tokens)
 {
-	const char *s = tokens->stop;
 	const char *end = tokens->end;
-	const char *plain = s;
+	const char *s = tokens->at;
+	const char *digits;
 
-	while (s < end && (*s == ' ' || *s == '\n' || *s == '\t' || *s == '\r'))
-		s++;
 	tokens->start = s;
-	tokens->stop = s + 1;
-	switch (s < end ? *s : '\0')
-	{
-		case '{':
-			tokens->type = JSON_TOKEN_OBJECT_START;
-			return true;
-		case '}':
-			tokens->type = JSON_TOKEN_OBJECT_END;
-			return true;
-		case '[':
-			tokens->type = JSON_TOKEN_ARRAY_START;
-			return true;
-		case ']':
-			tokens->type = JSON_TOKEN_ARRAY_END;
-			return true;
-		case ',':
-			tokens->type = JSON_TOKEN_COMMA;
-			return true;
-		case ':':
-			tokens->type = JSON_TOKEN_COLON;
-			return true;
-		case '"':
-			plain = us_json_plain_end(s + 1, end);
-			tokens->escaped = (plain == end || *plain != '"');
-			if (!tokens->escaped)
-			{
-				tokens->type = JSON_TOKEN_STRING;
-				tokens->stop = plain + 1;
-				return true;
-			}
-			break;
-		default:
-			break;
-	}
-
-	us_json_lexer_move(&tokens->lex, s);
-	if (json_lex(&tokens->lex) != JSON_SUCCESS)
+	digits = s < end && *s == '-' ? s + 1 : s;
+	s = us_json_skip_digits(digits, end);
+	if (s == digits || (*digits == '0' && s > digits + 1))
 		return false;
-	tokens->type = tokens->lex.token_type;
-	tokens->stop = tokens->lex.token_terminator;
-	return true;
+	if (s < end && *s == '.')
+	{
+		digits = s + 1;
+		s = us_json_skip_digits(digits, end);
+		if (s == digits)
+			return false;
+	}
+	if (s < end && (*s == 'e' || *s == 'E'))
+	{
+		digits = s + 1;
+		if (digits < end && (*digits == '+' || *digits == '-'))
+			digits++;
+		s = us_json_skip_digits(digits, end);
+		if (s == digits)
+			return false;
+	}
+	tokens->at = s;
+	return us_json_may_end(tokens, s);
 }
 
-/* four hex digits, which the lexer has checked */
+/* true, false or null, if it is next */
+static inline bool
+us_json_read_word(UsJsonTokens *tokens, const char *word, size_t len)
+{
+	tokens->start = tokens->at;
+	if ((size_t) (tokens->end - tokens->at) < len || memcmp(tokens->at, word, len) != 0)
+		return false;
+	tokens->at += len;
+	return us_json_may_end(tokens, tokens->at);
+}
+
+/* four hex digits, which were checked */
 static inline pg_wchar
 us_json_hex4(const char *digits)
 {
@@ -167,7 +219,7 @@ us_json_unescape_unicode(const char **src, const char *end)
 	return is_utf16_surrogate_second(second) ? surrogate_pair_to_codepoint(c, second) : 0;
 }
 
-/* the byte that a backslash and this letter stand for; the lexer knows the letter */
+/* the byte that a backslash and this letter stand for; it was checked */
 static inline char
 us_json_unescape_letter(char letter)
 {
@@ -190,8 +242,8 @@ us_json_unescape_letter(char letter)
 
 /*
  * De-escape the inside of a string token into dst, which has room for as many
- * bytes; with dst NULL only check.  The lexer does not look at what \u stands
- * for, so that is done here.
+ * bytes; with dst NULL only check what \u stands for, which is all that is left
+ * to check.
  *
  * Returns: the length (dst NULL: 0); -1 for an escape that jsonb refuses
  */

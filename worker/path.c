@@ -213,7 +213,7 @@ us_path_child(const UsPathSet *set, int node, const char *name, int len)
 
 		for (; (child = parent->hash[slot]) >= 0; slot = (slot + 1) & mask)
 		{
-			if (nodes[child].name_len == len && memcmp(nodes[child].name, name, len) == 0)
+			if (us_path_name_is(&nodes[child], name, len))
 				return child;
 		}
 		return -1;
@@ -221,7 +221,7 @@ us_path_child(const UsPathSet *set, int node, const char *name, int len)
 
 	for (child = parent->first_child; child >= 0; child = nodes[child].next_sibling)
 	{
-		if (nodes[child].name_len == len && memcmp(nodes[child].name, name, len) == 0)
+		if (us_path_name_is(&nodes[child], name, len))
 			return child;
 	}
 	return -1;

@@ -66,6 +66,40 @@ extern UsPathSet *us_path_set_create(void);
  */
 extern int	us_path_set_add(UsPathSet *set, char *const *steps, int nsteps);
 
+/*
+ * Whether a node has this name.  Names are short, and a call for each costs
+ * more than looking at them.
+ */
+static inline bool
+us_path_name_is(const UsPathNode *node, const char *name, int len)
+{
+	const char *other = node->name;
+	uint64		a;
+	uint64		b;
+
+	if (node->name_len != len)
+		return false;
+	if (len < (int) sizeof(a))
+	{
+		for (int i = 0; i < len; i++)
+			if (name[i] != other[i])
+				return false;
+		return true;
+	}
+	for (int i = 0; i < len - (int) sizeof(a); i += sizeof(a))
+	{
+		memcpy(&a, name + i, sizeof(a));
+		memcpy(&b, other + i, sizeof(b));
+		if (a != b)
+			return false;
+	}
+
+	/* the last eight bytes may have been looked at in part */
+	memcpy(&a, name + len - sizeof(a), sizeof(a));
+	memcpy(&b, other + len - sizeof(b), sizeof(b));
+	return a == b;
+}
+
 /* child of a node by name (bytes, not NUL-terminated); -1 = none */
 extern int	us_path_child(const UsPathSet *set, int node, const char *name, int len);
 

@@ -238,12 +238,12 @@ test_memory(void)
 	UsDecoder  *decoder = decoder_for("a b n");
 	static const char message[] = "{\"\\u0061\":\"\\u0041\\u0042xyz\",\"b\":\"plain\",\"n\":1.25e1,"
 		"\"other\\n\":\"\\t\"}";
+	UsValue		values[3];
 
 	decode_bytes(decoder, message, sizeof(message) - 1);
 	us_decoder_reset(decoder);
-	decode_bytes(decoder, message, sizeof(message) - 1);
-	/* decode_bytes decodes twice */
-	tap_is(decoder->chunk->used, 2 * strlen("ABxyz" "12.5"), "memory of de-escaped strings");
+	decoder->decode(decoder, message, sizeof(message) - 1, values);
+	tap_is(decoder->chunk->used, strlen("ABxyz" "12.5"), "memory of de-escaped strings");
 }
 
 /* what one message left must not be seen in the next */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "test/unit/message.h"
+#include "worker/json_marks.h"
 
 #define MAX_FIELDS	2000
 
@@ -70,6 +71,47 @@ decoder_for(const char *paths)
 	return us_decoder_create("json", set);
 }
 
+static bool
+values_are_equal(const UsValue *a, const UsValue *b, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (a[i].kind != b[i].kind ||
+			(a[i].kind != US_VALUE_ABSENT &&
+			 (a[i].len != b[i].len || memcmp(a[i].data, b[i].data, a[i].len) != 0)))
+			return false;
+	}
+	return true;
+}
+
+UsDecodeResult
+decode_every_way(UsDecoder *decoder, const char *data, size_t len, UsValue *best)
+{
+	static UsValue others[MAX_FIELDS];
+	UsDecodeResult result;
+	bool		unknown;
+
+	/* a value left from before would show as garbage */
+	memset(best, 0x7f, sizeof(UsValue) * decoder->paths->nfields);
+	(void) us_json_mark_use(0);
+	result = decoder->decode(decoder, data, len, best);
+	unknown = decoder->unknown;
+
+	for (int way = 1; us_json_mark_use(way) != NULL; way++)
+	{
+		memset(others, 0x7f, sizeof(UsValue) * decoder->paths->nfields);
+		if (decoder->decode(decoder, data, len, others) != result ||
+			decoder->unknown != unknown ||
+			(result <= US_DECODE_UNSURE &&
+			 !values_are_equal(best, others, decoder->paths->nfields)))
+		{
+			fprintf(stderr, "another way of finding marks gives another result\n");
+			abort();
+		}
+	}
+	return result;
+}
+
 UsDecodeResult
 decode_bytes(UsDecoder *decoder, const char *bytes, size_t len)
 {
@@ -82,16 +124,14 @@ decode_bytes(UsDecoder *decoder, const char *bytes, size_t len)
 
 	/* first where the sanitizer sees a byte too far, on either side */
 	memcpy(copy, bytes, len);
-	onheap = decoder->decode(decoder, copy, len, values);
+	onheap = decode_every_way(decoder, copy, len, values);
 	free(copy);
 
 	if (last != NULL)
 		message_free(last, last_len);
 	last = message_create(bytes, len);
 	last_len = len;
-	/* a value left from before would show as garbage */
-	memset(values, 0x7f, sizeof(values));
-	onpage = decoder->decode(decoder, last, len, values);
+	onpage = decode_every_way(decoder, last, len, values);
 	if (onheap != onpage)
 		abort();
 	return onpage;
