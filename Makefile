@@ -83,6 +83,7 @@ OBJS = \
 	worker/topic_watch.o \
 	worker/session.o \
 	worker/window.o \
+	worker/stage.o \
 	worker/batch.o \
 	worker/replay.o \
 	worker/trial.o \

@@ -298,6 +298,7 @@ us_slot_attach(int slotno, uint32 generation, UsSlot *copy)
 	{
 		slot->pid = MyProcPid;
 		slot->pgprocno = MyProc - ProcGlobal->allProcs;
+		memset(slot->stage_us, 0, sizeof(slot->stage_us));
 		attached = true;
 	}
 	*copy = *slot;
@@ -351,6 +352,16 @@ us_slot_report_recovered(void)
 }
 
 void
+us_slot_report_stages(const int64 *stage_us)
+{
+	UsSlot	   *slot = &us_shared->slots[my_slotno];
+
+	LWLockAcquire(us_shared->lock, LW_EXCLUSIVE);
+	memcpy(slot->stage_us, stage_us, sizeof(slot->stage_us));
+	LWLockRelease(us_shared->lock);
+}
+
+void
 us_slot_report_mirror(const UsMirrorLive *live)
 {
 	LWLockAcquire(us_shared->lock, LW_EXCLUSIVE);
@@ -379,6 +390,37 @@ us_state_name(UsState state)
 			return "paused";
 		case US_STATE_STOPPED:
 			return "stopped";
+	}
+	return NULL;
+}
+
+const char *
+us_stage_name(UsStage stage)
+{
+	switch (stage)
+	{
+		case US_STAGE_FETCH_WAIT:
+			return "fetch_wait";
+		case US_STAGE_FETCH:
+			return "fetch";
+		case US_STAGE_DECODE:
+			return "decode";
+		case US_STAGE_CONVERT:
+			return "convert";
+		case US_STAGE_TRANSFORM:
+			return "transform";
+		case US_STAGE_INSERT:
+			return "insert";
+		case US_STAGE_INDEX:
+			return "index";
+		case US_STAGE_COMMIT:
+			return "commit";
+		case US_STAGE_RETRY_WAIT:
+			return "retry_wait";
+		case US_STAGE_IDLE:
+			return "idle";
+		case US_STAGE_COUNT:
+			break;
 	}
 	return NULL;
 }

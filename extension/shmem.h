@@ -40,6 +40,22 @@ typedef enum UsState
 	US_STATE_STOPPED
 } UsState;
 
+/* what a stream worker can spend its time on, in the order of a message's way */
+typedef enum UsStage
+{
+	US_STAGE_FETCH_WAIT = 0,	/* waits for messages that are known to be there */
+	US_STAGE_FETCH,				/* takes messages from the library, and gives them back */
+	US_STAGE_DECODE,			/* finds values in messages */
+	US_STAGE_CONVERT,			/* makes them the columns' */
+	US_STAGE_TRANSFORM,			/* filter, transform, explode */
+	US_STAGE_INSERT,			/* rows into the target, by INSERT indexes too */
+	US_STAGE_INDEX,				/* index entries of rows that went in without INSERT */
+	US_STAGE_COMMIT,			/* positions, dead letters, counters, and the commit itself */
+	US_STAGE_RETRY_WAIT,		/* waits to try a batch again */
+	US_STAGE_IDLE,				/* waits; there is nothing to read */
+	US_STAGE_COUNT
+} UsStage;
+
 #define US_HOST_TEXT_LEN	128
 
 /* what only a running mirror worker knows */
@@ -77,6 +93,7 @@ typedef struct UsSlot
 	char		last_error[US_ERROR_TEXT_LEN];	/* empty = none */
 	TimestampTz last_error_at;	/* 0 = never */
 	TimestampTz failing_since;	/* 0 = not failing */
+	int64		stage_us[US_STAGE_COUNT];	/* of a stream worker: microseconds since it started */
 	UsMirrorLive mirror;		/* of a mirror worker */
 } UsSlot;
 
@@ -147,6 +164,7 @@ extern bool us_slot_stop_requested(void);
 extern void us_slot_report(UsState state, double rows_per_second);
 extern void us_slot_report_error(UsState state, const char *error);
 extern void us_slot_report_recovered(void);
+extern void us_slot_report_stages(const int64 *stage_us);
 extern void us_slot_report_mirror(const UsMirrorLive *live);
 
 /*
@@ -201,5 +219,6 @@ extern bool us_hold_exists(Oid database);
 extern int	us_hold_evict(Oid database);
 
 extern const char *us_state_name(UsState state);
+extern const char *us_stage_name(UsStage stage);
 
 #endif							/* US_SHMEM_H */

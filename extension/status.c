@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(us_role_owns);
 PG_FUNCTION_INFO_V1(us_role_sees);
 PG_FUNCTION_INFO_V1(us_stream_live);
 PG_FUNCTION_INFO_V1(us_partition_live);
+PG_FUNCTION_INFO_V1(us_stage_live);
 
 /* all workers of a database as shared memory has them */
 typedef struct Workers
@@ -283,6 +284,31 @@ put_partitions(ReturnSetInfo *rsinfo, const UsStream *stream, const Workers *wor
 	}
 }
 
+/* rows of _stage_live for one stream: of each worker that runs, all stages */
+static void
+put_stages(ReturnSetInfo *rsinfo, const UsStream *stream, const Workers *workers)
+{
+	for (int worker = 0; worker < worker_count(stream); worker++)
+	{
+		const UsSlot *slot = find_worker(workers, stream->id, worker);
+
+		if (slot == NULL || slot->pid == 0)
+			continue;
+		for (int stage = 0; stage < US_STAGE_COUNT; stage++)
+		{
+			Datum		values[5];
+			bool		nulls[5] = {false};
+
+			values[0] = Int64GetDatum(stream->id);
+			values[1] = Int32GetDatum(worker);
+			values[2] = Int32GetDatum(stage);
+			values[3] = CStringGetTextDatum(us_stage_name(stage));
+			values[4] = Float8GetDatum(slot->stage_us[stage] / 1e6);
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		}
+	}
+}
+
 /* calls put for every stream that the reader may see */
 static void
 put_visible_streams(ReturnSetInfo *rsinfo,
@@ -315,5 +341,13 @@ us_partition_live(PG_FUNCTION_ARGS)
 {
 	InitMaterializedSRF(fcinfo, 0);
 	put_visible_streams((ReturnSetInfo *) fcinfo->resultinfo, put_partitions);
+	return (Datum) 0;
+}
+
+Datum
+us_stage_live(PG_FUNCTION_ARGS)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	put_visible_streams((ReturnSetInfo *) fcinfo->resultinfo, put_stages);
 	return (Datum) 0;
 }

@@ -183,3 +183,14 @@ RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
 AS 'MODULE_PATHNAME', 'us_partition_live';
 COMMENT ON FUNCTION _partition_live() IS
 'private: each partition that a worker keeps, of streams that the current user may see, from shared memory';
+
+CREATE FUNCTION _stage_live(
+	OUT stream_id bigint,
+	OUT worker integer,
+	OUT place integer,
+	OUT stage text,
+	OUT seconds double precision)
+RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
+AS 'MODULE_PATHNAME', 'us_stage_live';
+COMMENT ON FUNCTION _stage_live() IS
+'private: what each running worker of the streams that the current user may see has spent its time on, from shared memory; place: where the stage is on a message''s way';

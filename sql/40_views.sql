@@ -164,6 +164,22 @@ COMMENT ON COLUMN partition_status.skipped IS 'messages left out on purpose, suc
 COMMENT ON COLUMN partition_status.last_error IS 'why the partition does not run and what continues it, else its last error, over or not; null: none';
 COMMENT ON COLUMN partition_status.last_error_at IS 'time of last_error; null: none, or it is found anew at each look';
 
+CREATE VIEW stream_stage WITH (security_barrier) AS
+SELECT s.name AS stream,
+	   l.worker,
+	   l.stage,
+	   l.seconds,
+	   l.seconds / nullif(sum(l.seconds) OVER (PARTITION BY l.stream_id, l.worker), 0) AS share
+FROM userstream.stream s
+JOIN userstream._stage_live() l ON l.stream_id = s.id
+ORDER BY s.name, l.worker, l.place;
+COMMENT ON VIEW stream_stage IS 'what the workers that run have spent their time on since they started, in the order of a message''s way; visible as stream_status';
+COMMENT ON COLUMN stream_stage.stream IS 'name of the stream';
+COMMENT ON COLUMN stream_stage.worker IS 'number of the worker, from 0, as in its application_name';
+COMMENT ON COLUMN stream_stage.stage IS 'fetch_wait (for messages that are there), fetch (taking them from the library), decode (JSON), convert (values to columns), transform (filter, transform, explode), insert (rows; their indexes too unless rows go in directly), index (entries of rows that go in directly), commit (positions, dead letters, the commit), retry_wait (until a batch is tried again), idle (nothing to read)';
+COMMENT ON COLUMN stream_stage.seconds IS 'seconds by the clock as of the worker''s last report, which comes with each batch and at least every ten seconds; how it is divided between decode and convert is learned from one message in 64';
+COMMENT ON COLUMN stream_stage.share IS 'part of all the worker''s seconds, 0 to 1; null: nothing was reported yet';
+
 CREATE VIEW ledger WITH (security_barrier) AS
 SELECT s.name AS stream,
 	   p.partition,

@@ -57,6 +57,7 @@ GRANT EXECUTE ON FUNCTION
 	_sees(text, oid, text),
 	_stream_live(),
 	_partition_live(),
+	_stage_live(),
 	_feed_live(),
 	_mirror_live()
 TO PUBLIC;
@@ -84,4 +85,4 @@ COMMENT ON POLICY own ON stream_history IS 'each role sees what it owns';
 COMMENT ON POLICY own ON feed_run IS 'each role sees what it owns';
 
 GRANT SELECT ON dead_letter, incident, stream_history, feed_run TO PUBLIC;
-GRANT SELECT ON stream_status, stream_definition, partition_status, ledger, feed_status, mirror_status TO PUBLIC;
+GRANT SELECT ON stream_status, stream_definition, partition_status, stream_stage, ledger, feed_status, mirror_status TO PUBLIC;

@@ -22,6 +22,7 @@
 #include "worker/fault.h"
 #include "worker/incident.h"
 #include "worker/session.h"
+#include "worker/stage.h"
 #include "worker/window.h"
 
 /* where in the transaction an error came from */
@@ -279,6 +280,7 @@ write_rows(UsAttempt *attempt)
 
 	attempt->phase = US_PHASE_TARGET;
 	us_sink_end(batch->sink);
+	us_stage_enter(US_STAGE_COMMIT);
 }
 
 /*
@@ -443,6 +445,7 @@ run_attempt(UsBatch *batch, UsBatchError *error, bool *again)
 	attempt->run.row_context = AllocSetContextCreate(batch->context, "batch rows",
 													 ALLOCSET_DEFAULT_SIZES);
 	*again = false;
+	us_stage_enter(US_STAGE_COMMIT);
 
 	PG_TRY();
 	{

@@ -49,7 +49,8 @@ mark_32(const char *data, __m256i *odd)
 	__m256i		zeros = _mm256_cmpeq_epi8(v, _mm256_setzero_si256());
 
 	*odd = _mm256_or_si256(*odd, _mm256_or_si256(v, zeros));
-	return (uint32) _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(quotes, slashes), controls));
+	quotes = _mm256_or_si256(quotes, slashes);
+	return (uint32) _mm256_movemask_epi8(_mm256_or_si256(quotes, controls));
 }
 
 __attribute__((target("avx2")))
@@ -80,7 +81,8 @@ mark_16(const char *data, __m128i *odd)
 	__m128i		zeros = _mm_cmpeq_epi8(v, _mm_setzero_si128());
 
 	*odd = _mm_or_si128(*odd, _mm_or_si128(v, zeros));
-	return (uint32) _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, slashes), controls));
+	quotes = _mm_or_si128(quotes, slashes);
+	return (uint32) _mm_movemask_epi8(_mm_or_si128(quotes, controls));
 }
 
 static uint64

@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/map_internal.h"
+#include "worker/stage.h"
 
 /* bytes of a message into text or bytea as they are */
 static bool
@@ -205,6 +206,7 @@ us_map_decode(UsMap *map, const UsMessage *message)
 	else
 		result = map->decoder->decode(map->decoder, message->value, message->value_len,
 									  map->values);
+	us_stage_sample_decoded();
 	MemoryContextSwitchTo(old);
 	return result;
 }
@@ -238,8 +240,8 @@ us_map_column_fast(UsMap *map, UsMapColumn *column, const UsMessage *message,
 	return fast_column(map, column, message, result, isnull);
 }
 
-UsMapResult
-us_map_fast(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
+static inline UsMapResult
+map_fast(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 {
 	Datum	   *values = slot->tts_values;
 	bool	   *isnull = slot->tts_isnull;
@@ -273,4 +275,15 @@ us_map_fast(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 	}
 	ExecStoreVirtualTuple(slot);
 	return US_MAP_DONE;
+}
+
+UsMapResult
+us_map_fast(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
+{
+	bool		sampled = us_stage_sample_begin();
+	UsMapResult result = map_fast(map, message, slot);
+
+	if (sampled)
+		us_stage_sample_end();
+	return result;
 }

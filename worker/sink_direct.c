@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "worker/sink_internal.h"
+#include "worker/stage.h"
 
 static bool
 has_insert_rule(Relation relation)
@@ -81,12 +82,14 @@ insert_index_entries(UsSink *sink, ResultRelInfo *result, EState *estate,
 	if (result->ri_NumIndices == 0)
 		return;
 
+	us_stage_enter(US_STAGE_INDEX);
 	for (int i = from; i < to; i++)
 	{
 		sink->failed_row = i;
 		list_free(us_insert_index_tuples(result, sink->rows[order[i]].slot, estate));
 		ResetPerTupleExprContext(estate);
 	}
+	us_stage_enter(US_STAGE_INSERT);
 }
 
 uint64

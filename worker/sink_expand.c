@@ -11,6 +11,7 @@
 #include "executor/spi.h"
 #include "utils/memutils.h"
 #include "worker/sink_internal.h"
+#include "worker/stage.h"
 
 void
 us_sink_expand_prepare(UsSink *sink)
@@ -59,7 +60,8 @@ static void
 make_rows(UsSink *sink, const UsPiece *pieces, int count, int from, int *rows_of)
 {
 	sink->owners = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int) * Max(count, 1));
-	sink->stage = US_STAGE_MAP;
+	sink->step = US_STEP_MAP;
+	us_stage_enter(US_STAGE_CONVERT);
 	for (int i = 0; i < count; i++)
 	{
 		sink->owners[i] = from + pieces[i].owner;
@@ -86,7 +88,8 @@ write_rows(UsSink *sink, int count, const int *rows_of, int *written_of, int fro
 
 	for (int i = 0; i < count; i++)
 		identity[i] = i;
-	sink->stage = US_STAGE_WRITE;
+	sink->step = US_STEP_WRITE;
+	us_stage_enter(US_STAGE_INSERT);
 	if (!sink->may_suppress)
 	{
 		if (count > 0)
@@ -116,7 +119,8 @@ us_sink_write_messages(UsSink *sink, const UsMessage *messages, const int *order
 	SPI_connect();
 	old = MemoryContextSwitchTo(sink->expand_context);
 
-	sink->stage = US_STAGE_EXPAND;
+	sink->step = US_STEP_EXPAND;
+	us_stage_enter(US_STAGE_TRANSFORM);
 	pieces = us_expand_run(sink->expand, messages, order, from, to, &count);
 	make_rows(sink, pieces, count, from, rows_of);
 	write_rows(sink, count, rows_of, written_of, from, to);
@@ -128,7 +132,7 @@ us_sink_write_messages(UsSink *sink, const UsMessage *messages, const int *order
 int
 us_sink_failed_message(const UsSink *sink)
 {
-	if (sink->stage == US_STAGE_EXPAND)
+	if (sink->step == US_STEP_EXPAND)
 		return us_expand_failed_at(sink->expand);
 	return sink->failed_row < 0 ? -1 : sink->owners[sink->failed_row];
 }

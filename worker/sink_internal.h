@@ -22,12 +22,12 @@ typedef struct UsSinkRow
 } UsSinkRow;
 
 /* where an error of expanding messages comes from */
-typedef enum UsSinkStage
+typedef enum UsSinkStep
 {
-	US_STAGE_EXPAND,			/* us_expand_failed_at knows the message */
-	US_STAGE_MAP,				/* failed_row has its row */
-	US_STAGE_WRITE
-} UsSinkStage;
+	US_STEP_EXPAND,				/* us_expand_failed_at knows the message */
+	US_STEP_MAP,				/* failed_row has its row */
+	US_STEP_WRITE
+} UsSinkStep;
 
 struct UsSink
 {
@@ -65,7 +65,7 @@ struct UsSink
 	int			nwritten;		/* rows of the last write: numbers 0 and on */
 
 	/* of a chunk of messages that expand */
-	UsSinkStage stage;
+	UsSinkStep	step;
 	int		   *owners;			/* by row: place of its message */
 };
 

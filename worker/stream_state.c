@@ -14,6 +14,7 @@
 #include "pgstat.h"
 #include "utils/backend_status.h"
 #include "utils/timestamp.h"
+#include "worker/stage.h"
 #include "worker/stream_state.h"
 #include "worker/topic_watch.h"
 
@@ -199,6 +200,7 @@ report(UsWorker *worker, bool all)
 	TimestampTz now = GetCurrentTimestamp();
 	UsState		worst = US_STATE_CAUGHT_UP;
 
+	worker->behind = false;
 	for (int i = 0; i < batch->npartitions; i++)
 	{
 		const UsPartition *partition = &batch->partitions[i];
@@ -213,12 +215,15 @@ report(UsWorker *worker, bool all)
 		live.sampled_at = now;
 		live.state = partition_state(worker, partition, &live);
 		worst = Max(worst, live.state);
+		worker->behind |= live.state == US_STATE_RUNNING || live.state == US_STATE_STARTING;
 		if (worker->failing && live.state != US_STATE_STOPPED)
 			live.state = worker->failing_state;
 		if (all || partition->progress.messages_read > 0)
 			us_partition_report(&live);
 	}
 
+	/* before the state: who sees that all was read also sees what that took */
+	us_stage_report();
 	us_slot_report(worker->failing ? Max(worst, worker->failing_state) : worst,
 				   worker->rows_per_second);
 }

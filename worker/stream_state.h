@@ -40,6 +40,7 @@ typedef struct UsWorker
 
 	double		rows_per_second;	/* smoothed over some seconds */
 	TimestampTz rate_at;		/* last sample; 0 = none */
+	bool		behind;			/* a partition has messages that were not read, or may have */
 } UsWorker;
 
 /* an event of the source: ends of partitions, errors, offsets out of range */

@@ -34,6 +34,7 @@
 #include "worker/launcher.h"
 #include "worker/session.h"
 #include "worker/spawn.h"
+#include "worker/stage.h"
 #include "worker/stream_source.h"
 #include "worker/stream_state.h"
 #include "worker/topic_watch.h"
@@ -276,6 +277,7 @@ commit_batch(UsWorker *worker)
 	worker->retry_at = 0;
 	pgstat_report_activity(STATE_RUNNING, "writing");
 	outcome = us_batch_run(batch, &error);
+	us_stage_enter(US_STAGE_FETCH);
 
 	switch (outcome)
 	{
@@ -337,6 +339,8 @@ wait_for_work(UsWorker *worker)
 
 	us_worker_report_idle(worker);
 	pgstat_report_stat(true);
+	us_stage_enter(worker->retry_at != 0 ? US_STAGE_RETRY_WAIT :
+				   worker->behind ? US_STAGE_FETCH_WAIT : US_STAGE_IDLE);
 
 	/* a full source would wake us for nothing while a batch waits to be retried */
 	if (worker->retry_at != 0)
@@ -345,6 +349,7 @@ wait_for_work(UsWorker *worker)
 	else
 		(void) WaitEventSetWait(set, wait_time(worker), &event, 1, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
+	us_stage_enter(US_STAGE_FETCH);
 }
 
 /* interrupts between batches, where there is nothing to cancel */
@@ -419,6 +424,7 @@ us_stream_worker_main(Datum arg)
 	pgstat_report_appname(psprintf("userstream: %s #%d", worker->stream->name,
 								   slot.worker_index));
 
+	us_stage_start(US_STAGE_FETCH);
 	us_worker_open_source(worker);
 	us_topic_watch_begin(worker);
 	us_worker_report_start(worker);

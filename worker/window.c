@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "worker/fault.h"
+#include "worker/stage.h"
 #include "worker/window.h"
 
 #define FAILED_ROW_UNKNOWN	(-1)
@@ -209,6 +210,7 @@ map_messages(Window *window, int count)
 	UsRun	   *run = window->run;
 	UsMap	   *map = us_sink_map(run->sink);
 
+	us_stage_enter(US_STAGE_CONVERT);
 	for (int slotno = 0; slotno < count; slotno++)
 	{
 		const UsMessage *message = &window->messages[slotno];
@@ -279,6 +281,7 @@ try_chunk(Window *window, int from, int to, volatile int *failed_row, volatile u
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	guc_nest_level = NewGUCNestLevel();
+	us_stage_enter(US_STAGE_INSERT);
 
 	PG_TRY();
 	{
@@ -287,7 +290,9 @@ try_chunk(Window *window, int from, int to, volatile int *failed_row, volatile u
 								   window->rows_of, window->written_of);
 		else
 		{
+			us_stage_enter(US_STAGE_CONVERT);
 			map_rest(window, from, to, failed_row);
+			us_stage_enter(US_STAGE_INSERT);
 			*written = us_sink_write(run->sink, window->order, from, to);
 		}
 

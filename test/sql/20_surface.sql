@@ -2,7 +2,7 @@
 -- must be so for dump, upgrade and restore.  Names that stand here are used
 -- by people's own SQL: they may grow in number, never change.
 
-SELECT plan(55);
+SELECT plan(56);
 
 -- functions: arguments in order, with their defaults
 SELECT is(
@@ -77,6 +77,9 @@ SELECT is(columns_of('partition_status'),
 	'high_offset bigint, lag_messages bigint, last_message_at timestamp with time zone, '
 	'messages_read bigint, rows_written bigint, dead_letters bigint, skipped bigint, '
 	'last_error text, last_error_at timestamp with time zone', 'partition_status has its columns');
+SELECT is(columns_of('stream_stage'),
+	'stream text, worker integer, stage text, seconds double precision, share double precision',
+	'stream_stage has its columns');
 SELECT is(columns_of('ledger'),
 	'stream text, partition integer, messages_read bigint, messages_applied bigint, '
 	'dead_letters bigint, skipped bigint, retried bigint, balanced boolean', 'ledger has its columns');
@@ -109,7 +112,7 @@ SELECT set_eq(
 	$$ SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	   WHERE n.nspname = 'userstream' AND c.relkind IN ('r', 'v', 'c', 'S', 'm', 'f', 'p') $$,
 	ARRAY['stream', 'stream_position', 'dead_letter', 'incident', 'stream_history', 'message',
-		  'stream_status', 'stream_definition', 'partition_status', 'ledger', '_partition',
+		  'stream_status', 'stream_definition', 'partition_status', 'stream_stage', 'ledger', '_partition',
 		  'feed', 'feed_run', 'feed_status', 'feed_id_seq', 'feed_run_id_seq', 'feed_run_run_id_seq',
 		  'mirror', 'mirror_position', 'mirror_status', 'mirror_id_seq',
 		  'stream_id_seq', 'dead_letter_id_seq', 'incident_id_seq'],
@@ -120,7 +123,7 @@ SELECT set_eq(
 	ARRAY['create_stream', 'alter_stream', 'seek_stream', 'adopt', 'drop_stream', 'pause_stream', 'resume_stream', 'retry_dead_letters', 'wait_for', 'try_message', 'topics', 'peek', '_owns', '_sees',
 		  'create_feed', 'alter_feed', 'drop_feed', 'run_feed', '_feed_live',
 		  'create_mirror', 'alter_mirror', 'drop_mirror', 'pause_mirror', 'resume_mirror', 'resync_mirror', '_mirror_live',
-		  '_stream_live', '_partition_live', 'kafka_validator', 'http_validator', 'cassandra_validator'],
+		  '_stream_live', '_partition_live', '_stage_live', 'kafka_validator', 'http_validator', 'cassandra_validator'],
 	'the schema holds the documented functions');
 SELECT set_eq(
 	'SELECT srvname FROM pg_foreign_server', ARRAY[]::name[],
@@ -217,7 +220,8 @@ SELECT set_eq(
 			aclexplode(c.relacl) a
 	   WHERE n.nspname = 'userstream' AND a.grantee = 0 $$,
 	$$ SELECT r::name, 'SELECT' FROM unnest(ARRAY['dead_letter', 'incident', 'stream_history',
-		'stream_status', 'stream_definition', 'partition_status', 'ledger', 'feed_run', 'feed_status', 'mirror_status']) AS r $$,
+		'stream_status', 'stream_definition', 'partition_status', 'stream_stage', 'ledger', 'feed_run',
+		'feed_status', 'mirror_status']) AS r $$,
 	'everybody may read the views and what row security filters, and nothing else');
 SELECT is_empty(
 	$$ SELECT c.oid::regclass FROM pg_class c
@@ -229,7 +233,7 @@ SELECT ok(has_schema_privilege('public', 'userstream', 'USAGE')
 	'everybody may use the schema, nobody may add to it');
 SELECT is_empty(
 	$$ SELECT f FROM unnest(ARRAY['create_stream', 'alter_stream', 'seek_stream', 'adopt', 'drop_stream', 'pause_stream', 'resume_stream',
-								  '_owns', '_sees', '_stream_live', '_partition_live']) AS f,
+								  '_owns', '_sees', '_stream_live', '_partition_live', '_stage_live']) AS f,
 			pg_proc p
 	   WHERE p.pronamespace = 'userstream'::regnamespace AND p.proname = f
 		 AND NOT has_function_privilege('public', p.oid, 'EXECUTE') $$,

@@ -4,7 +4,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(67);
+SELECT plan(69);
 
 -- of a run that failed
 DROP ROLE IF EXISTS us_alice, us_bob, us_member, us_noinherit, us_watcher, us_alicia;
@@ -31,7 +31,7 @@ SELECT is_empty(format(
 			  unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
 	   WHERE has_table_privilege(r, 'userstream.%1$s', p) $$, t),
 	t || ' can be read only')
-FROM unnest(ARRAY['dead_letter', 'incident', 'stream_history', 'stream_status', 'stream_definition', 'partition_status', 'ledger']) AS t;
+FROM unnest(ARRAY['dead_letter', 'incident', 'stream_history', 'stream_status', 'stream_definition', 'partition_status', 'stream_stage', 'ledger']) AS t;
 SELECT is_empty(
 	$$ SELECT s FROM unnest(ARRAY['stream_id_seq', 'dead_letter_id_seq', 'incident_id_seq']) s
 	   WHERE has_sequence_privilege('us_alice', 'userstream.' || s, 'USAGE, SELECT, UPDATE') $$,
@@ -151,7 +151,7 @@ END
 $$;
 SELECT is(refusal(format('SELECT count(*) FROM userstream.%s WHERE pg_temp.peek(stream)', v)), 'none',
 	v || ' hands out nothing before it has filtered')
-FROM unnest(ARRAY['stream_status', 'stream_definition', 'partition_status', 'ledger']) AS v;
+FROM unnest(ARRAY['stream_status', 'stream_definition', 'partition_status', 'stream_stage', 'ledger']) AS v;
 RESET ROLE;
 ROLLBACK;
 

@@ -4,10 +4,10 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(58);
+SELECT plan(62);
 
 -- of a run that failed
-DROP ROLE IF EXISTS us_alice, us_alicia;
+DROP ROLE IF EXISTS us_alice, us_alicia, us_bob;
 CREATE ROLE us_alice LOGIN;
 GRANT USAGE ON FOREIGN SERVER kafka TO us_alice;
 CREATE SCHEMA shop;
@@ -221,9 +221,25 @@ SELECT is_empty(
 	'each partition has watermarks, no lag, and the time of its last message');
 SELECT results_eq('SELECT bool_and(balanced), sum(messages_applied) FROM userstream.ledger',
 	'VALUES (true, 1000::numeric)', 'the ledger is balanced');
+SELECT is((SELECT string_agg(stage, ' ') FROM (SELECT stage FROM userstream.stream_stage WHERE worker = 2) s),
+	'fetch_wait fetch decode convert transform insert index commit retry_wait idle',
+	'the stages of a worker''s time are shown in their order');
+SELECT results_eq(
+	$$ SELECT worker, round(sum(share)::numeric, 6), bool_and(seconds >= 0),
+			  bool_and(seconds > 0) FILTER (WHERE stage IN ('fetch', 'convert', 'insert', 'commit')),
+			  sum(seconds) FILTER (WHERE stage IN ('transform', 'retry_wait'))
+	   FROM userstream.stream_stage WHERE stream = 'live' GROUP BY worker ORDER BY worker $$,
+	$$ SELECT w, 1::numeric, true, true, 0::float8 FROM generate_series(0, 2) w $$,
+	'those that it went through have some of its time, and all of them together all of it');
+RESET ROLE;
+CREATE ROLE us_bob;
+SET ROLE us_bob;
+SELECT is_empty('SELECT * FROM userstream._stage_live()', 'nobody sees those of another''s workers');
+SET ROLE us_alice;
 SELECT userstream.pause_stream('live');
 SELECT is((SELECT state FROM userstream.stream_status), 'paused', 'a running stream can be paused');
 SELECT ok(comes_true('pids IS NULL'), 'its workers end');
+SELECT is_empty('SELECT * FROM userstream.stream_stage', 'no worker, no stages');
 SELECT userstream.resume_stream('live');
 SELECT ok(comes_true('state = ''caught_up'''), 'and go on after resume_stream');
 SELECT is((SELECT messages_read FROM userstream.stream_status), 1000::bigint, 'where they were');
@@ -232,5 +248,5 @@ SELECT is((SELECT count(*) FROM userstream.stream_status), 0::bigint, 'a dropped
 RESET ROLE;
 
 DROP OWNED BY us_alice;
-DROP ROLE us_alice;
+DROP ROLE us_alice, us_bob;
 SELECT * FROM finish();
