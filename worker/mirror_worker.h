@@ -70,7 +70,7 @@ extern void us_mirror_report(UsMirrorWorker *worker, bool now_please);
 /* the writer's: a change waits for Cassandra; arg is the worker */
 extern void us_mirror_report_waiting(void *arg);
 
-/* mirror_worker.c: now and then, in no transaction; ends the process when server or table changed */
+/* mirror_worker.c: in no transaction; ends the process when server or table changed */
 extern void us_mirror_look(UsMirrorWorker *worker);
 
 /* the position of what is done, on disk when it returns */
