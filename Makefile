@@ -230,7 +230,7 @@ TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: help run-checked-dashboard dashboard deps test fuzz soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-fuzz run-demo run-bench run-tree
+.PHONY: help run-checked-dashboard dashboard plotly prometheus pictures deps test fuzz soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-fuzz run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
@@ -238,6 +238,8 @@ help:
 	@echo "make dashboard    build the dashboard into DASHBOARD=$(DASHBOARD) (dashboard/README.md)"
 	@echo "make deps         install the packages that are missing (apt, by sudo when not root), fetch Kafka"
 	@echo "                  and Cassandra; CASSANDRA=0 leaves that out, here and below"
+	@echo "make plotly       fetch Plotly (by npm): charts of the demo's page Users that one can zoom; demo does it too"
+	@echo "make prometheus   fetch Prometheus' own checkers: a test of /metrics asks them once they are there"
 	@echo "make demo         private PostgreSQL, Kafka, Cassandra, sample API; users go the whole road each minute,"
 	@echo "                  until demo-stop.  API_URL='https://randomuser.me/api/?results=100' calls that one"
 	@echo "                  DEMO_PG_PORT=$(DEMO_PG_PORT) DEMO_KAFKA_PORT=$(DEMO_KAFKA_PORT) (and the next one)"
@@ -247,6 +249,7 @@ help:
 	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried,"
 	@echo "                  TEST_JOBS=$(TEST_JOBS) so many live tests run at a time"
 	@echo "make fuzz         random input for the decoders, the CQL client and the dashboard, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
+	@echo "make pictures     the dashboard's pages as pictures, into dashboard/screenshots"
 	@echo "make soak         a million messages through random faults; SOAK_* variables: test/README.md"
 	@echo "make bench        the measurements; BENCH_* variables: test/bench/README.md"
 	@echo "make lint         formatting and directions of includes"
@@ -261,6 +264,14 @@ DASHBOARD ?= $(CURDIR)/dashboard/build
 dashboard:
 	@$(MAKE) --no-print-directory -C dashboard BUILD=$(DASHBOARD)
 
+# never a must: without it the charts are the dashboard's own pictures
+plotly:
+	@exec test/servers/user $(STATE) test/servers/deps plotly $(STATE)
+
+# for test/t/520_monitoring.pl: it runs without, and asks them too where they are
+prometheus:
+	@exec test/servers/user $(STATE) test/servers/deps prometheus $(STATE)
+
 deps:
 	@test/servers/deps packages
 	@exec test/servers/user $(STATE) test/servers/deps jars $(STATE) kafka $(if $(filter 0,$(CASSANDRA)),,cassandra)
@@ -272,7 +283,7 @@ ifneq ($(and $(PGXS),$(wildcard $(CLANG))),)
 	@printf '%s\n' $(OBJS:.o=.c) $(wildcard test/servers/*.c) | xargs -n 4 -P $(JOBS) \
 		$(CLANG) $(CPPFLAGS) -std=gnu11 -Wall -Wextra -Werror -Wdeclaration-after-statement -fsyntax-only
 	@if [ -e /usr/include/fcgiapp.h ]; then $(CLANG) -std=gnu11 -Wall -Wextra -Werror -Wdeclaration-after-statement \
-		-fsyntax-only -I. -isystem $(shell $(PG_CONFIG) --includedir) -DUS_STYLE='""' -DUS_SCRIPT='""' dashboard/*.c; fi
+		-fsyntax-only -I. -isystem $(shell $(PG_CONFIG) --includedir) -DUS_STYLE='""' -DUS_SCRIPT='""' -DUS_PLOTS='""' dashboard/*.c; fi
 	@echo "lint: clang has no warning"
 endif
 # on Linux nothing is hidden: a plain name could meet another library's
@@ -286,10 +297,19 @@ test: deps
 fuzz: deps
 	@exec $(AS_USER) run-fuzz STATE=$(STATE)
 
+# those of the README, taken anew from the pages of the browser's test
+PICTURES = users_desktop users_dark streams_desktop stream_desktop feeds_dark dead_letters_desktop streams_phone
+
+pictures:
+	@USERSTREAM_PICTURES=$(STATE)/pictures $(MAKE) --no-print-directory test TEST_PARTS=tap TESTS=test/t/510_browser.pl
+	@mkdir -p dashboard/screenshots
+	@cp $(PICTURES:%=$(STATE)/pictures/%.png) dashboard/screenshots/
+
 soak: deps
 	@exec $(AS_USER) run-test TEST_PARTS=soak STATE=$(STATE)
 
 demo: deps
+	@-if command -v npm >/dev/null; then test/servers/user $(STATE) test/servers/deps plotly $(STATE); fi
 	@exec $(AS_USER) run-demo STATE=$(STATE)
 
 demo-stop:
@@ -326,8 +346,10 @@ run-test: run-build run-dashboard run-checked-dashboard
 run-fuzz:
 	@$(MAKE) -s -j$(JOBS) -C test/unit BUILD=$(STATE)/fuzz SECONDS=$(FUZZ_SECONDS) fuzz
 
+# Plotly is served once make plotly has fetched it
 run-dashboard:
 	@$(MAKE) -s -j$(JOBS) -C dashboard BUILD=$(STATE)/dashboard
+	@if [ -d $(STATE)/plotly ]; then cp $(STATE)/plotly/plotly-* $(STATE)/dashboard/www/static/; fi
 
 # as CGI the tests run one that the sanitizers watch
 run-checked-dashboard:

@@ -121,6 +121,7 @@ write_value(UsBuf *body, UsKind kind, const char *text)
 		case US_KIND_LONG:
 		case US_KIND_CODE:
 		case US_KIND_OFFSET:
+		case US_KIND_NOTE:
 			us_html_text(body, text);
 			break;
 	}
@@ -141,14 +142,12 @@ cell_class(UsKind kind)
 }
 
 void
-us_cell_write(UsBuf *body, const UsColumn *column, const PGresult *rows, int row,
-			  bool names_row)
+us_cell_write_value(UsBuf *body, const UsColumn *column, const PGresult *rows, int row)
 {
 	const char *text = us_row_text(rows, row, column->name);
 	const char *target = column->link && column->link_column
 		? us_row_text(rows, row, column->link_column) : text;
 
-	us_buf_printf(body, names_row ? "<th scope=\"row\"%s>" : "<td%s>", cell_class(column->kind));
 	if (text == NULL)
 		us_buf_printf(body, "<span class=\"none\">%s</span>", column->null_text ? column->null_text : "–");
 	else if (column->link && target)
@@ -161,5 +160,13 @@ us_cell_write(UsBuf *body, const UsColumn *column, const PGresult *rows, int row
 	}
 	else
 		write_value(body, column->kind, text);
+}
+
+void
+us_cell_write(UsBuf *body, const UsColumn *column, const PGresult *rows, int row,
+			  bool names_row)
+{
+	us_buf_printf(body, names_row ? "<th scope=\"row\"%s>" : "<td%s>", cell_class(column->kind));
+	us_cell_write_value(body, column, rows, row);
 	us_buf_puts(body, names_row ? "</th>" : "</td>");
 }

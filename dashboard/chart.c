@@ -17,16 +17,17 @@
 /* units of the picture; it is scaled to its box */
 enum
 {
-	WIDTH = 720,
-	HEIGHT = 300,
-	LEFT = 76,
-	RIGHT = 12,
+	WIDTH = 600,
+	HEIGHT = 290,
+	LEFT = 68,
+	RIGHT = 8,
 	TOP = 34,
-	BOTTOM = 54,
+	BOTTOM = 50,
 	PLOT_WIDTH = WIDTH - LEFT - RIGHT,
 	PLOT_HEIGHT = HEIGHT - TOP - BOTTOM,
 	LABEL_CHARACTERS = 8,		/* of a label on the x axis; the rest is cut */
-	CHARACTER_WIDTH = 7
+	CHARACTER_WIDTH = 7,
+	SAMPLE_WIDTH = 12			/* of a colour in the legend */
 };
 
 double
@@ -62,13 +63,20 @@ y_at(double value, double max)
 	return TOP + PLOT_HEIGHT * (1 - value / max);
 }
 
+/* 'kind', the column along x and those along y are for static/plots.js */
 static void
-begin_chart(UsBuf *body, const UsChart *chart, const PGresult *rows)
+begin_chart(UsBuf *body, const UsChart *chart, const PGresult *rows, const char *kind)
 {
-	us_buf_printf(body, "<figure class=\"chart\" id=\"%s-chart\"><svg viewBox=\"0 0 %d %d\" role=\"img\" "
-				  "aria-labelledby=\"%s-t %s-d\"><title id=\"%s-t\">%s</title><desc id=\"%s-d\">%s by %s, "
-				  "%d points; the numbers are in the table below.</desc>\n",
-				  chart->id, WIDTH, HEIGHT, chart->id, chart->id, chart->id, chart->title,
+	us_buf_printf(body, "<figure class=\"chart\" id=\"%s-chart\" tabindex=\"0\" aria-label=\"%s\" "
+				  "data-panel=\"%s\" data-kind=\"%s\" data-x=\"%s\" data-y=\"",
+				  chart->id, chart->title, chart->id, kind, chart->x_column);
+	for (int s = 0; chart->series[s].column; s++)
+		us_buf_printf(body, "%s%s=%s", s ? ";" : "", chart->series[s].column, chart->series[s].label);
+	us_buf_printf(body, "\" data-x-title=\"%s\" data-y-title=\"%s\">"
+				  "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-labelledby=\"%s-t %s-d\">",
+				  chart->x_title, chart->y_title, WIDTH, HEIGHT, chart->id, chart->id);
+	us_buf_printf(body, "<title id=\"%s-t\">%s</title><desc id=\"%s-d\">%s by %s, %d points; "
+				  "the numbers are in the table below.</desc>\n", chart->id, chart->title,
 				  chart->id, chart->y_title, chart->x_title, PQntuples(rows));
 }
 
@@ -95,18 +103,25 @@ write_y_axis(UsBuf *body, double step, double max)
 	}
 }
 
+/* a square for bars, a piece of the line for lines */
 static void
-write_legend(UsBuf *body, const UsChart *chart)
+write_legend(UsBuf *body, const UsChart *chart, bool lines)
 {
-	int			x = LEFT;
+	int			x = 4;
 
 	if (chart->series[1].column == NULL)
 		return;
 	for (int s = 0; chart->series[s].column; s++)
 	{
-		us_buf_printf(body, "<rect class=\"s%d\" x=\"%d\" y=\"10\" width=\"12\" height=\"12\"/>"
-					  "<text x=\"%d\" y=\"20\">%s</text>", s, x, x + 17, chart->series[s].label);
-		x += 40 + 8 * (int) strlen(chart->series[s].label);
+		int			sample = lines ? 2 * SAMPLE_WIDTH : SAMPLE_WIDTH;
+
+		if (lines)
+			us_buf_printf(body, "<path class=\"line s%d\" d=\"M%d 16h%d\"/>", s, x, sample);
+		else
+			us_buf_printf(body, "<rect class=\"s%d\" x=\"%d\" y=\"10\" width=\"%d\" height=\"%d\"/>",
+						  s, x, SAMPLE_WIDTH, SAMPLE_WIDTH);
+		us_buf_printf(body, "<text x=\"%d\" y=\"20\">%s</text>", x + sample + 5, chart->series[s].label);
+		x += sample + 20 + CHARACTER_WIDTH * (int) strlen(chart->series[s].label);
 	}
 	us_buf_puts(body, "\n");
 }
@@ -150,23 +165,32 @@ label_length(const char *text, int *characters)
 	return len;
 }
 
-/* the label of each bar, or of every second, third, ... where they would overlap */
-static void
-write_bar_labels(UsBuf *body, const UsChart *chart, const PGresult *rows)
+/* every so many-th bar has a label: none of them may touch the next one's */
+static int
+label_distance(const PGresult *rows, int label, double slot)
 {
-	double		slot = (double) PLOT_WIDTH / PQntuples(rows);
-	int			label = PQfnumber(rows, chart->x_column);
-	int			longest = 0;
-	int			every;
+	int			widest = 0;
+	int			before = 0;
 
 	for (int row = 0; row < PQntuples(rows); row++)
 	{
 		int			characters;
 
 		label_length(PQgetvalue(rows, row, label), &characters);
-		longest = characters > longest ? characters : longest;
+		/* half of this one and half of its neighbour */
+		widest = characters + before > widest ? characters + before : widest;
+		before = characters;
 	}
-	every = (int) ceil((longest * CHARACTER_WIDTH + 4) / slot);
+	return (int) ceil((widest * CHARACTER_WIDTH / 2.0 + 4) / slot);
+}
+
+static void
+write_bar_labels(UsBuf *body, const UsChart *chart, const PGresult *rows)
+{
+	double		slot = (double) PLOT_WIDTH / PQntuples(rows);
+	int			label = PQfnumber(rows, chart->x_column);
+	int			every = label_distance(rows, label, slot);
+
 	for (int row = 0; row < PQntuples(rows); row += every)
 	{
 		const char *text = PQgetvalue(rows, row, label);
@@ -177,7 +201,7 @@ write_bar_labels(UsBuf *body, const UsChart *chart, const PGresult *rows)
 		memcpy(cut, text, len);
 		cut[len] = '\0';
 		us_buf_printf(body, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">",
-					  LEFT + slot * (row + 0.5), TOP + PLOT_HEIGHT + 16);
+					  LEFT + slot * (row + 0.5), TOP + PLOT_HEIGHT + 19);
 		us_svg_text(body, cut);
 		us_buf_puts(body, text[len] ? "…</text>\n" : "</text>\n");
 	}
@@ -201,9 +225,9 @@ us_chart_bars(UsBuf *body, const UsChart *chart, const PGresult *rows)
 	}
 	step = fmax(us_chart_step(max), 1);
 	max = fmax(ceil(max / step), 1) * step;
-	begin_chart(body, chart, rows);
+	begin_chart(body, chart, rows, "bars");
 	write_y_axis(body, step, max);
-	write_legend(body, chart);
+	write_legend(body, chart, false);
 	for (int row = 0; row < PQntuples(rows); row++)
 		write_bar(body, chart, rows, row, max);
 	write_bar_labels(body, chart, rows);
@@ -234,7 +258,7 @@ write_time_axis(UsBuf *body, double first, double last)
 		gmtime_r(&t, &tm);
 		strftime(text, sizeof(text), format, &tm);
 		us_buf_printf(body, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>\n",
-					  x_at((double) t, first, last), TOP + PLOT_HEIGHT + 16,
+					  x_at((double) t, first, last), TOP + PLOT_HEIGHT + 19,
 					  i == 4 ? "end" : i == 0 && last > first ? "start" : "middle", text);
 	}
 }
@@ -284,9 +308,9 @@ write_over_time(UsBuf *body, const UsChart *chart, const PGresult *rows, bool jo
 	}
 	step = us_chart_step(max);
 	max = fmax(ceil(max / step), 1) * step;
-	begin_chart(body, chart, rows);
+	begin_chart(body, chart, rows, joined ? "lines" : "points");
 	write_y_axis(body, step, max);
-	write_legend(body, chart);
+	write_legend(body, chart, true);
 	write_time_axis(body, first, last);
 	for (int s = 0; chart->series[s].column; s++)
 		write_line(body, chart, rows, s, joined, first, last, max);

@@ -58,7 +58,8 @@ show_page(const UsRoute *route, UsRequest *request, UsReply *reply, const char *
 {
 	UsPage		page = {
 		.request = request, .reply = reply, .body = &reply->body,
-		.title = route->title, .refresh_s = route->refresh_s
+		.title = route->title, .refresh_s = route->refresh_s,
+		.plotly = getenv("USERSTREAM_PLOTLY") != NULL
 	};
 
 	reply->type = request->format == US_FORMAT_JSON ? "application/json; charset=utf-8"
@@ -143,7 +144,7 @@ static void
 serve(UsVariable variable, void *context, UsBuf *out)
 {
 	static UsRequest request;
-	UsReply		reply = {200, "text/html; charset=utf-8", NULL, US_CACHING_NEVER, false, false, 0, 0, {0}};
+	UsReply		reply = {.status = 200, .type = "text/html; charset=utf-8", .caching = US_CACHING_NEVER};
 
 	us_request_read(&request, variable, context);
 	if (us_shared_find(&request, &reply))

@@ -15,6 +15,10 @@
 #include "dashboard/format.h"
 #include "dashboard/route.h"
 
+/* the one version that this was tried with (make plotly) */
+#define US_PLOTLY "plotly-basic-4.1.1.min.js"
+#define US_PLOTLY_SUM "sha384-N2HZsG+IG/3J8CwhGGYz/kmzZ0sprpPWwjhor9ZI4lxuf47i9DXK2/NDGxMaJiEb"
+
 bool
 us_page_is_html(const UsPage *page)
 {
@@ -80,11 +84,15 @@ us_page_begin(UsPage *page, const char *heading)
 	us_buf_puts(page->body, " · userstream</title>\n"
 				"<link rel=\"icon\" href=\"data:,\">\n"
 				"<link rel=\"stylesheet\" href=\"/static/" US_STYLE "\">\n"
-				"<script src=\"/static/" US_SCRIPT "\" defer></script>\n</head>\n<body>\n"
-				"<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header>"
+				"<script src=\"/static/" US_SCRIPT "\" defer></script>\n");
+	if (page->reply->plotly)
+		us_buf_puts(page->body, "<script src=\"/static/" US_PLOTLY "\" integrity=\"" US_PLOTLY_SUM "\" defer></script>\n"
+					"<script src=\"/static/" US_PLOTS "\" defer></script>\n");
+	us_buf_puts(page->body, "</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header>"
 				"<span class=\"brand\">userstream</span>");
 	write_navigation(page);
-	us_buf_puts(page->body, "</header>\n");
+	us_buf_puts(page->body, "<p id=\"refresh\" hidden><span id=\"stamp\"></span> "
+				"<button type=\"button\" id=\"pause\" class=\"small\">Pause</button></p></header>\n");
 	us_buf_printf(page->body, "<main id=\"main\" tabindex=\"-1\" data-refresh=\"%d\">\n<h1>", seconds);
 	us_html_text(page->body, heading);
 	us_buf_puts(page->body, "</h1>\n");
@@ -119,9 +127,7 @@ us_page_end(UsPage *page)
 		us_format_time(page->body, as_of);
 		us_buf_puts(page->body, "</p>\n");
 	}
-	us_buf_puts(page->body, "</main>\n<footer><p id=\"refresh\" hidden>"
-				"<button type=\"button\" id=\"pause\">Pause</button> <span id=\"stamp\"></span></p>"
-				"<p>Times are UTC. <a href=\"?format=json\" id=\"as-json\">This page as JSON</a> · "
+	us_buf_puts(page->body, "</main>\n<footer><p>Times are UTC. <a href=\"?format=json\" id=\"as-json\">This page as JSON</a> · "
 				"<a href=\"/metrics\">Metrics</a></p></footer>\n</body>\n</html>\n");
 }
 
@@ -361,27 +367,90 @@ us_page_query(UsPage *page, const UsPanel *panel, int nparams, const char *const
 	return rows;
 }
 
+/* the columns of a table; those from a note on stand below each row */
+static int
+count_columns(const UsPanel *panel)
+{
+	int			n = 0;
+
+	while (panel->columns[n].name && panel->columns[n].kind != US_KIND_NOTE)
+		n++;
+	return n;
+}
+
+static void
+write_note(UsPage *page, const UsPanel *panel, const PGresult *rows, int row, int ncolumns)
+{
+	const UsColumn *note = &panel->columns[ncolumns];
+
+	if (note->name == NULL || us_row_text(rows, row, note->name) == NULL)
+		return;
+	us_buf_printf(page->body, "<tr class=\"more\"><td colspan=\"%d\"><div>", ncolumns);
+	for (const UsColumn *column = note; column->name; column++)
+	{
+		if (us_row_text(rows, row, column->name) == NULL)
+			continue;
+		us_buf_printf(page->body, "%s<span class=\"label\">%s%s</span> ", column == note ? "" : " ", column->label,
+					  column == note ? ":" : "");
+		us_cell_write_value(page->body, column, rows, row);
+	}
+	us_buf_puts(page->body, "</div></td></tr>\n");
+}
+
 static void
 write_rows(UsPage *page, const UsPanel *panel, const PGresult *rows)
 {
 	int			shown = PQntuples(rows) < US_PAGE_MAX_ROWS ? PQntuples(rows) : US_PAGE_MAX_ROWS;
+	int			ncolumns = count_columns(panel);
 
 	us_buf_printf(page->body, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">"
 				  "<table><caption>%s</caption><thead><tr>", panel->title, panel->title);
-	for (const UsColumn *column = panel->columns; column->name; column++)
+	for (int i = 0; i < ncolumns; i++)
 		us_buf_printf(page->body, "<th scope=\"col\"%s>%s</th>",
-					  us_cell_is_number(column->kind) ? " class=\"n\"" : "", column->label);
+					  us_cell_is_number(panel->columns[i].kind) ? " class=\"n\"" : "", panel->columns[i].label);
 	us_buf_puts(page->body, "</tr></thead>\n<tbody>\n");
 	for (int row = 0; row < shown; row++)
 	{
 		us_buf_puts(page->body, "<tr>");
-		for (const UsColumn *column = panel->columns; column->name; column++)
-			us_cell_write(page->body, column, rows, row, column == panel->columns);
+		for (int i = 0; i < ncolumns; i++)
+			us_cell_write(page->body, &panel->columns[i], rows, row, i == 0);
 		us_buf_puts(page->body, "</tr>\n");
+		write_note(page, panel, rows, row, ncolumns);
 	}
 	us_buf_puts(page->body, "</tbody></table></div>\n");
 	if (shown < PQntuples(rows))
 		us_buf_printf(page->body, "<p class=\"note\">There are more than these %d.</p>\n", shown);
+}
+
+void
+us_page_facts(UsPage *page, const UsPanel *panel, const PGresult *rows)
+{
+	if (!us_page_is_html(page))
+		return;
+	if (PQntuples(rows) == 0)
+	{
+		us_page_table(page, panel, rows);
+		return;
+	}
+	us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n", panel->id, panel->title);
+	for (int row = 0; row < PQntuples(rows) && row < US_PAGE_MAX_ROWS; row++)
+	{
+		us_buf_puts(page->body, "<dl class=\"facts\">\n");
+		for (const UsColumn *column = panel->columns; column->name; column++)
+		{
+			bool		wide = column->kind == US_KIND_LONG || column->kind == US_KIND_NOTE;
+
+			/* what is long and absent is not worth a line of its own */
+			if (wide && us_row_text(rows, row, column->name) == NULL)
+				continue;
+			us_buf_printf(page->body, "<div%s><dt>%s</dt><dd%s>", wide ? " class=\"wide\"" : "", column->label,
+						  column->kind == US_KIND_CODE ? " class=\"code\"" : "");
+			us_cell_write_value(page->body, column, rows, row);
+			us_buf_puts(page->body, "</dd></div>\n");
+		}
+		us_buf_puts(page->body, "</dl>\n");
+	}
+	us_buf_puts(page->body, "</section>\n");
 }
 
 void

@@ -40,7 +40,8 @@ typedef enum UsKind
 	US_KIND_TIME,
 	US_KIND_YES,				/* boolean; "no" is marked */
 	US_KIND_METER,				/* 0..1 as a bar */
-	US_KIND_BINARY				/* bytea: as text where it is text */
+	US_KIND_BINARY,				/* bytea: as text where it is text */
+	US_KIND_NOTE				/* text below the row, if any, with the columns after it */
 } UsKind;
 
 typedef struct UsColumn
@@ -76,6 +77,7 @@ typedef struct UsPage
 	int			refresh_s;		/* 0: never */
 	bool		away;			/* no database */
 	bool		bare;			/* no look at the database for the frame */
+	bool		plotly;			/* make plotly was there, says whoever serves the pages */
 	bool		csv_done;
 } UsPage;
 
@@ -98,6 +100,8 @@ extern bool us_page_one(UsPage *page, const char *heading, const UsPanel *panel,
 /* a panel's rows (the caller's to clear), or NULL after it has said why */
 extern PGresult *us_page_query(UsPage *page, const UsPanel *panel,
 							   int nparams, const char *const *params);
+/* each row as a list of its columns, for few rows of many columns */
+extern void us_page_facts(UsPage *page, const UsPanel *panel, const PGresult *rows);
 /* the rows as a table */
 extern void us_page_table(UsPage *page, const UsPanel *panel, const PGresult *rows);
 /* what it means that there is none, and the call that changes that */

@@ -72,9 +72,9 @@ static const UsColumn letter_columns[] = {
 	{"kafka_offset", "Offset", US_KIND_OFFSET, NULL, NULL, NULL},
 	{"sqlstate", "SQLSTATE", US_KIND_CODE, NULL, NULL, NULL},
 	{"column_name", "Column", US_KIND_CODE, NULL, NULL, NULL},
-	{"error", "Reason", US_KIND_LONG, NULL, NULL, NULL},
 	{"retries", "Retries", US_KIND_COUNT, NULL, NULL, NULL},
 	{"retried_at", "Applied since", US_KIND_TIME, NULL, NULL, NULL},
+	{"error", "Reason", US_KIND_NOTE, NULL, NULL, NULL},
 	{0}
 };
 
@@ -112,7 +112,7 @@ write_filter(UsPage *page)
 {
 	if (!us_page_is_html(page))
 		return;
-	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\">");
+	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\" aria-label=\"Filter\">");
 	for (int i = 0; i < FILTERS - 1; i++)
 	{
 		const char *value = us_request_param(page->request, filters[i].name);

@@ -23,7 +23,7 @@ static const UsColumn feed_columns[] = {
 	{"next_run_at", "Next run", US_KIND_TIME, NULL, NULL, NULL},
 	{"runs_24h", "Runs, 24 h", US_KIND_COUNT, NULL, NULL, NULL},
 	{"failures_24h", "failed", US_KIND_COUNT, NULL, NULL, NULL},
-	{"last_error", "Last error", US_KIND_LONG, NULL, NULL, NULL},
+	{"last_error", "Last error", US_KIND_NOTE, NULL, NULL, NULL},
 	{0}
 };
 
@@ -50,7 +50,7 @@ static const UsColumn run_columns[] = {
 	{"records", "Records", US_KIND_COUNT, NULL, NULL, NULL},
 	{"records_produced", "in Kafka", US_KIND_COUNT, NULL, NULL, NULL},
 	{"records_failed", "Dead letters", US_KIND_COUNT, NULL, NULL, NULL},
-	{"error", "Error", US_KIND_LONG, NULL, NULL, NULL},
+	{"error", "Error", US_KIND_NOTE, NULL, NULL, NULL},
 	{0}
 };
 
@@ -105,7 +105,7 @@ static const UsColumn attempt_columns[] = {
 	{"records_skipped", "Skipped", US_KIND_COUNT, NULL, NULL, NULL},
 	{"first_offsets", "First offsets", US_KIND_CODE, NULL, NULL, NULL},
 	{"last_offsets", "Last offsets", US_KIND_CODE, NULL, NULL, NULL},
-	{"error", "Error", US_KIND_LONG, NULL, NULL, NULL},
+	{"error", "Error", US_KIND_NOTE, NULL, NULL, NULL},
 	{0}
 };
 

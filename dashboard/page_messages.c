@@ -77,7 +77,7 @@ static const struct
 static void
 write_form(UsPage *page)
 {
-	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\">");
+	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\" aria-label=\"Filter\">");
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
 	{
 		const char *value = us_request_param(page->request, inputs[i].name);

@@ -23,7 +23,7 @@ static const UsColumn mirror_columns[] = {
 	{"write_p99_seconds", "99 % written within", US_KIND_SECONDS, NULL, NULL, NULL},
 	{"failing_since", "Failing since", US_KIND_TIME, NULL, NULL, NULL},
 	{"last_error", "Last error", US_KIND_LONG, NULL, NULL, NULL},
-	{"last_error_at", "at", US_KIND_TIME, NULL, NULL, NULL},
+	{"last_error_at", "Last error at", US_KIND_TIME, NULL, NULL, NULL},
 	{0}
 };
 
@@ -43,8 +43,13 @@ static const UsPanel mirrors_panel = {
 void
 us_show_mirrors(UsPage *page, const char *name)
 {
+	PGresult   *mirrors;
+
 	(void) name;
 	us_page_begin(page, "Mirrors");
-	us_page_panel(page, &mirrors_panel, 0, NULL);
+	mirrors = us_page_query(page, &mirrors_panel, 0, NULL);
+	if (mirrors)
+		us_page_facts(page, &mirrors_panel, mirrors);
+	PQclear(mirrors);
 	us_page_end(page);
 }

@@ -19,9 +19,9 @@ static const UsColumn stream_columns[] = {
 	{"dead_letters", "Dead letters", US_KIND_COUNT, NULL, NULL, NULL},
 	{"target", "Target", US_KIND_CODE, NULL, NULL, NULL},
 	{"topic", "Topic", US_KIND_CODE, NULL, NULL, NULL},
-	{"failing_since", "Failing since", US_KIND_TIME, NULL, NULL, NULL},
-	{"last_error", "Last error", US_KIND_LONG, NULL, NULL, NULL},
+	{"last_error", "Last error", US_KIND_NOTE, NULL, NULL, NULL},
 	{"last_error_at", "at", US_KIND_TIME, NULL, NULL, NULL},
+	{"failing_since", "failing since", US_KIND_TIME, NULL, NULL, NULL},
 	{0}
 };
 
@@ -45,8 +45,8 @@ static const UsColumn incident_columns[] = {
 	{"about", "About", US_KIND_TEXT, NULL, NULL, NULL},
 	{"partition", "Partition", US_KIND_OFFSET, NULL, NULL, NULL},
 	{"kind", "Kind", US_KIND_TEXT, NULL, NULL, NULL},
-	{"detail", "What happened", US_KIND_LONG, NULL, NULL, NULL},
-	{"what_to_do", "What to do", US_KIND_LONG, NULL, NULL, NULL},
+	{"detail", "What happened", US_KIND_NOTE, NULL, NULL, NULL},
+	{"what_to_do", "What to do:", US_KIND_TEXT, NULL, NULL, NULL},
 	{0}
 };
 
@@ -105,7 +105,7 @@ static const UsColumn partition_columns[] = {
 	{"last_message_at", "Last message", US_KIND_TIME, NULL, NULL, "none yet"},
 	{"rows_written", "Rows written", US_KIND_COUNT, NULL, NULL, NULL},
 	{"dead_letters", "Dead letters", US_KIND_COUNT, NULL, NULL, NULL},
-	{"last_error", "Last error", US_KIND_LONG, NULL, NULL, NULL},
+	{"last_error", "Last error", US_KIND_NOTE, NULL, NULL, NULL},
 	{"last_error_at", "at", US_KIND_TIME, NULL, NULL, NULL},
 	{0}
 };
@@ -169,7 +169,7 @@ static const UsPanel history_panel = {
 };
 
 static const UsChart lag_chart = {
-	"lag", "Lag, last 24 hours", "time, UTC", "messages", "t", {{"lag_messages", "lag"}, {0}}
+	"lag", "Lag, last 24 hours", "time, UTC", "lag, messages", "t", {{"lag_messages", "lag"}, {0}}
 };
 
 static const UsChart rate_chart = {
@@ -188,7 +188,7 @@ write_filter(UsPage *page)
 
 	if (!us_page_is_html(page))
 		return;
-	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\"><label>Name has "
+	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\" aria-label=\"Filter\"><label>Name has "
 				"<input type=\"search\" name=\"q\" id=\"filter\" value=\"");
 	us_html_attr(page->body, q ? q : "");
 	us_buf_puts(page->body, "\"></label> <label>State <select name=\"state\" id=\"state\">"

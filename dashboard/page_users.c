@@ -207,6 +207,7 @@ us_show_users(UsPage *page, const char *name)
 	bool		counted;
 
 	(void) name;
+	page->reply->plotly = page->plotly && us_page_is_html(page);
 	us_page_begin(page, "Users");
 	totals = us_page_query(page, &totals_panel, 0, NULL);
 	counted = totals && us_row_text(totals, 0, "total") && strcmp(us_row_text(totals, 0, "total"), "0") != 0;

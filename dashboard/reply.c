@@ -99,15 +99,18 @@ us_reply_write(const UsReply *reply, const UsRequest *request, UsBuf *out)
 		us_buf_puts(out, "Retry-After: 5\r\n");
 	if (status == 405)
 		us_buf_puts(out, "Allow: GET, HEAD\r\n");
-	us_buf_puts(out,
-				"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self';"
-				" img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self';"
+	/* Plotly makes one empty <style>, and fills it by rules: the sum is that of nothing */
+	us_buf_printf(out,
+				"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'%s;"
+				" img-src 'self' data:%s; connect-src 'self'; base-uri 'none'; form-action 'self';"
 				" frame-ancestors 'none'\r\n"
 				"X-Content-Type-Options: nosniff\r\n"
 				"X-Frame-Options: DENY\r\n"
 				"Referrer-Policy: no-referrer\r\n"
 				"Cross-Origin-Resource-Policy: same-origin\r\n"
-				"Cross-Origin-Opener-Policy: same-origin\r\n");
+				"Cross-Origin-Opener-Policy: same-origin\r\n",
+				reply->plotly ? " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='" : "",
+				reply->plotly ? " blob:" : "");
 	if (status != 304)
 		us_buf_printf(out, "Content-Length: %zu\r\n", reply->body.len);
 	us_buf_puts(out, "\r\n");

@@ -25,6 +25,7 @@ typedef struct UsReply
 	bool		shared;			/* may serve others too, for a second */
 	size_t		stable_len;		/* of the body, what its tag is of; 0: all */
 	long long	db_us;			/* time that PostgreSQL took for it */
+	bool		plotly;			/* the page has Plotly in it */
 	UsBuf		body;
 } UsReply;
 

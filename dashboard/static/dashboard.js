@@ -44,6 +44,26 @@
 		});
 	}
 
+	/* a call is copied by a click; elsewhere than on this machine browsers may not let us */
+	function offerCopies() {
+		if (!navigator.clipboard) {
+			return;
+		}
+		main.querySelectorAll('.call code').forEach(function (code) {
+			const button = document.createElement('button');
+
+			button.type = 'button';
+			button.className = 'small';
+			button.textContent = 'Copy';
+			button.addEventListener('click', function () {
+				navigator.clipboard.writeText(code.textContent).then(function () {
+					button.textContent = 'Copied';
+				});
+			});
+			code.after(button);
+		});
+	}
+
 	/* where an element without an id stands: scrolled boxes and links of a table */
 	function path(element) {
 		const steps = [];
@@ -124,9 +144,11 @@
 
 		main.replaceChildren.apply(main, Array.from(next.childNodes));
 		main.dataset.refresh = next.dataset.refresh;
+		offerCopies();
 		restore(was);
 		showLocalTimes();
 		linkToJson();
+		document.dispatchEvent(new Event('renewed'));
 	}
 
 	function plan() {
@@ -188,5 +210,6 @@
 	});
 	showLocalTimes();
 	linkToJson();
+	offerCopies();
 	plan();
 }());

@@ -328,7 +328,7 @@ test_charts(void)
 	PQclear(rows);
 	rows = make_rows(lines, 4);
 	us_chart_lines(&buf, &chart, rows);
-	tap_ok(strstr(us_buf_text(&buf), "class=\"line s0\" d=\"M76.0 193.0h0M497.3 87.0h0L708.0 34.0\"") != NULL,
+	tap_ok(strstr(us_buf_text(&buf), "class=\"line s0\" d=\"M68.0 188.5h0M417.3 85.5h0L592.0 34.0\"") != NULL,
 		   "a line begins anew behind a gap");
 	tap_ok(strstr(us_buf_text(&buf), "nan") == NULL, "a value that is no number is a gap");
 	us_buf_free(&buf);
