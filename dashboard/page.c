@@ -429,7 +429,7 @@ us_page_facts(UsPage *page, const UsPanel *panel, const PGresult *rows)
 		return;
 	if (PQntuples(rows) == 0)
 	{
-		us_page_table(page, panel, rows);
+		us_page_empty(page, panel);
 		return;
 	}
 	us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n", panel->id, panel->title);
@@ -514,7 +514,10 @@ us_page_one(UsPage *page, const char *heading, const UsPanel *panel, int nparams
 		return true;
 	if (PQntuples(*rows) > 0)
 	{
-		us_page_table(page, panel, *rows);
+		if (PQntuples(*rows) == 1)
+			us_page_facts(page, panel, *rows);
+		else
+			us_page_table(page, panel, *rows);
 		return true;
 	}
 	PQclear(*rows);
