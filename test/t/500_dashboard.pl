@@ -221,7 +221,7 @@ sql(q{INSERT INTO userstream.mirror (name, owner, owner_oid, target, target_oid,
 	INSERT INTO userstream.dead_letter (owner, owner_oid, home, mirror, sqlstate, error, value)
 	VALUES ('x', 10, 'x/1', 'copy', '22000', 'parked row', '\x00ff')});
 my $mirrors = $dashboard->cgi(PATH_INFO => '/mirrors')->{body};
-like($mirrors, qr{copy</th>.*stopped.*ks\.t&quot;&lt;b&gt;.*>41<.*>2<.*<a href="/dead-letters\?mirror=copy">1</a>}s, 'a mirror with its numbers');
+like($mirrors, qr{copy</dd>.*stopped.*ks\.t&quot;&lt;b&gt;.*>41<.*>2<.*<a href="/dead-letters\?mirror=copy">1</a>}s, 'a mirror with its numbers');
 like($dashboard->cgi(PATH_INFO => '/dead-letters', QUERY_STRING => 'mirror=copy')->{body}, qr/parked row(?!.*stream users)/s, 'and its parked rows');
 like($streams->{body}, qr{<p id="states" aria-live="polite">Streams: <a href="/streams\?state=paused">.*?paused</span> 1</a> · .*?caught up</span> 1</a></p>},
 	'every page says how the streams are');
