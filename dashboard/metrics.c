@@ -2,7 +2,8 @@
  * dashboard/metrics.c
  *    what monitoring reads: OpenMetrics 1.0, or Prometheus text 0.0.4
  *
- * Counters come from tables, so they outlive restarts.  What is not known has
+ * Counters come from tables that nothing shrinks, so they outlive restarts and
+ * retention; OpenMetrics is told since when each counts.  What is not known has
  * no sample: a lag of 0 or -1 would be a lie.  No data of messages and no
  * error text stands in a label.  The answer is always 200: a database that is
  * away is userstream_up 0.
@@ -29,7 +30,7 @@ typedef struct Family
 typedef struct Collector
 {
 	const char *name;
-	const char *sql;
+	const char *sql;			/* with counters also a column "created": since when they count */
 	const char *labels[4];		/* columns that are labels, of the same name */
 	Family		families[9];
 } Collector;
@@ -51,9 +52,9 @@ static const Collector collectors[] = {
 			"Time since which a stream fails or is stopped, 0 when it does not.", "failing_seconds"},
 			{"stream_lag_seconds", "gauge", "seconds", "Age of the oldest message that was not read.", "lag_seconds"}}},
 	{"partitions",
-		"SELECT stream, s.topic, partition, next_offset, low_offset, high_offset, p.lag_messages,"
-		" p.messages_read, p.rows_written, skipped, p.dead_letters"
-		" FROM userstream.partition_status p LEFT JOIN userstream.stream_status s USING (stream)"
+		"SELECT stream, d.topic, partition, next_offset, low_offset, high_offset, p.lag_messages,"
+		" p.messages_read, p.rows_written, skipped, p.dead_letters, extract(epoch FROM d.created_at) AS created"
+		" FROM userstream.partition_status p LEFT JOIN userstream.stream_definition d USING (stream)"
 		" ORDER BY stream, partition LIMIT 10001",
 		{"stream", "topic", "partition"},
 		{{"partition_next_offset", "gauge", NULL, "Kafka offset that a stream reads next.", "next_offset"},
@@ -91,7 +92,7 @@ static const Collector collectors[] = {
 			{"feed_runs_24h", "gauge", NULL, "Runs of the last 24 hours.", "runs_24h"},
 			{"feed_failures_24h", "gauge", NULL, "Runs of the last 24 hours that failed.", "failures_24h"}}},
 	{"mirrors",
-		"SELECT mirror, lag_bytes, lag_seconds, rows_mirrored, parked"
+		"SELECT mirror, lag_bytes, lag_seconds, rows_mirrored, parked, extract(epoch FROM created_at) AS created"
 		" FROM userstream.mirror_status ORDER BY mirror LIMIT 10001",
 		{"mirror"},
 		{{"mirror_lag_bytes", "gauge", "bytes", "WAL that is not in Cassandra.", "lag_bytes"},
@@ -168,11 +169,13 @@ write_states(Writer *w, const Collector *collector, const Family *family,
 static void
 write_samples(Writer *w, const Collector *collector, const Family *family, const PGresult *rows)
 {
+	bool		counts = strcmp(family->type, "counter") == 0;
 	const char *separator;
 
 	for (int row = 0; row < PQntuples(rows) && w->series < MAX_SERIES; row++)
 	{
 		const char *value = us_row_text(rows, row, family->column);
+		const char *created = us_row_text(rows, row, "created");
 
 		if (value == NULL)
 			continue;
@@ -182,11 +185,15 @@ write_samples(Writer *w, const Collector *collector, const Family *family, const
 			continue;
 		}
 		us_buf_printf(w->body, "userstream_%s%s", family->name,
-					  strcmp(family->type, "counter") == 0 ? "_total" :
-					  strcmp(family->type, "info") == 0 ? "_info" : "");
+					  counts ? "_total" : strcmp(family->type, "info") == 0 ? "_info" : "");
 		write_labels(w->body, collector, rows, row, &separator);
 		us_buf_printf(w->body, "} %s\n", value);
 		w->series++;
+		if (!w->openmetrics || !counts || created == NULL)
+			continue;
+		us_buf_printf(w->body, "userstream_%s_created", family->name);
+		write_labels(w->body, collector, rows, row, &separator);
+		us_buf_printf(w->body, "} %s\n", created);
 	}
 }
 

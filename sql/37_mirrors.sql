@@ -182,7 +182,8 @@ SELECT m.name AS mirror,
 	   CASE WHEN l.problem IS NOT NULL THEN m.stopped_at
 			WHEN l.note IS NULL THEN greatest(l.last_error_at, p.last_error_at)
 	   END AS last_error_at,
-	   least(m.stopped_at, l.failing_since) AS failing_since
+	   least(m.stopped_at, l.failing_since) AS failing_since,
+	   m.created_at
 FROM userstream.mirror m
 JOIN userstream.mirror_position p ON p.mirror_id = m.id
 JOIN userstream._mirror_live() l ON l.mirror_id = m.id;
@@ -206,3 +207,4 @@ COMMENT ON COLUMN mirror_status.write_p99_seconds IS 'time that 99 of 100 of the
 COMMENT ON COLUMN mirror_status.last_error IS 'why the mirror does not run and what continues it, else its last error, over or not; null: none';
 COMMENT ON COLUMN mirror_status.last_error_at IS 'time of last_error; null: none, or it is found anew at each look';
 COMMENT ON COLUMN mirror_status.failing_since IS 'time since which the worker fails or the mirror is stopped; null: neither';
+COMMENT ON COLUMN mirror_status.created_at IS 'time of create_mirror; its counters count since then';
