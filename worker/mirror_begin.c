@@ -68,6 +68,8 @@ begin_with_copy(UsMirrorWorker *worker)
 	UsMirrorProgress progress;
 	XLogRecPtr	start;
 
+	if (!us_mirror_position_begin_copy(worker->mirror))
+		us_mirror_start_anew(worker->mirror, "its position was set from outside");
 	begin_slot_transaction(worker, true);
 	start = us_changes_create_slot(worker->slot_name, true);
 	PushActiveSnapshot(GetTransactionSnapshot());

@@ -74,3 +74,22 @@ us_mirror_position_save(UsMirror *mirror, const UsMirrorProgress *progress)
 	mirror->clear_first = false;
 	return true;
 }
+
+bool
+us_mirror_position_begin_copy(const UsMirror *mirror)
+{
+	static UsStatement statement = {
+		.text = "UPDATE userstream.mirror_position SET clear_first = true"
+		" WHERE mirror_id = $1 AND epoch = $2",
+		.nargs = 2,
+		.types = {INT8OID, INT8OID}
+	};
+	Datum		values[] = {Int64GetDatum(mirror->id), Int64GetDatum(mirror->epoch)};
+	bool		noted = us_session_begin(mirror->timezone) &&
+		us_statement_run(&statement, values, NULL) == 1;
+
+	us_session_commit();
+	if (noted)
+		XLogFlush(XactLastCommitEnd);
+	return noted;
+}

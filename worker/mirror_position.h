@@ -30,4 +30,14 @@ typedef struct UsMirrorProgress
  */
 extern bool us_mirror_position_save(UsMirror *mirror, const UsMirrorProgress *progress);
 
+/*
+ * us_mirror_position_begin_copy -- note that rows will be in Cassandra of no position
+ *
+ * A copy that does not come to its end is begun anew by another worker, of the
+ * table as it is then: that one empties the copy first, or rows and values that
+ * are gone meanwhile would stay.  In a transaction of its own.
+ * Returns: as us_mirror_position_save
+ */
+extern bool us_mirror_position_begin_copy(const UsMirror *mirror);
+
 #endif							/* US_MIRROR_POSITION_H */
