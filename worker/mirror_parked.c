@@ -54,8 +54,9 @@ us_parked_create(MemoryContext context, TimestampTz changed_at)
 	rows->context = own;
 	rows->changed_at = changed_at;
 	rows->desc = CreateTemplateTupleDesc(PARKED_COLUMNS);
+	/* catalogs cannot be read here, nor need be */
 	for (AttrNumber i = 1; i <= PARKED_COLUMNS; i++)
-		TupleDescInitEntry(rows->desc, i, NULL, TEXTOID, -1, 0);
+		TupleDescInitBuiltinEntry(rows->desc, i, "", TEXTOID, -1, 0);
 	/* no transaction's: it is filled in one and read in another */
 	CurrentResourceOwner = NULL;
 	rows->store = tuplestore_begin_heap(false, true, MEMORY_KB);
