@@ -101,6 +101,9 @@ OBJS = \
 	worker/path.o \
 	worker/decode.o \
 	worker/decode_json.o \
+	worker/csv.o \
+	worker/decode_csv.o \
+	worker/map_csv.o \
 	worker/json_marks.o \
 	worker/json_number.o \
 	worker/map.o \

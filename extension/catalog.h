@@ -83,6 +83,12 @@ typedef struct UsStreamOptions
 	bool		explode;		/* a message may hold many documents */
 	bool		ignore_conflicts;	/* mode append: a row whose key is there already is skipped */
 	bool		refuse_unknown_fields;	/* a field that no column takes is an error */
+	/* format csv; NULL = as COPY has it */
+	char	   *delimiter;
+	char	   *quote;
+	char	   *escape;
+	char	   *null_text;
+	char	   *header;			/* a line of names; NULL = the table's columns */
 	bool		notify;			/* NOTIFY with each batch that wrote rows */
 } UsStreamOptions;
 

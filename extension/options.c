@@ -33,7 +33,7 @@ typedef enum OptionKind
 {
 	OPTION_NUMBER,				/* whole, with a unit when there are flags */
 	OPTION_WORD,				/* the field gets the word's place in the list */
-	OPTION_TEXT,				/* as it is; an empty one is none */
+	OPTION_TEXT,				/* as it is, of min to max bytes */
 	OPTION_FLAG					/* true or false; with a list: its second word means true */
 } OptionKind;
 
@@ -41,7 +41,7 @@ typedef struct OptionRule
 {
 	const char *name;
 	OptionKind	kind;
-	size_t		field;			/* in UsStreamOptions: int, enum or bool by kind */
+	size_t		field;			/* in UsStreamOptions: int, enum, text or bool by kind */
 	int			flags;			/* GUC_UNIT_*; 0 = a plain number */
 	int			min;
 	int			max;
@@ -68,7 +68,7 @@ static const OptionRule rules[] = {
 	"It can be stop, earliest or latest."},
 	{"max_dead_letters_per_minute", OPTION_NUMBER, FIELD(max_dead_letters_per_minute), 0, 0, INT_MAX, NULL,
 	"Give a number of messages, such as 100."},
-	{"filter", OPTION_TEXT, FIELD(filter), 0, 0, 0, NULL,
+	{"filter", OPTION_TEXT, FIELD(filter), 0, 1, INT_MAX, NULL,
 	"Give a function, such as \"is_wanted(jsonb)\"."},
 	{"tombstone", OPTION_WORD, FIELD(tombstone), 0, 0, 0, tombstone_words,
 	"It can be ignore, dead_letter or delete."},
@@ -78,6 +78,16 @@ static const OptionRule rules[] = {
 	"It can be ignore or dead_letter."},
 	{"explode", OPTION_FLAG, FIELD(explode), 0, 0, 0, NULL,
 	"Give true or false."},
+	{"delimiter", OPTION_TEXT, FIELD(delimiter), 0, 1, 1, NULL,
+	"Give the character between the fields of CSV, of one byte."},
+	{"quote", OPTION_TEXT, FIELD(quote), 0, 1, 1, NULL,
+	"Give the character around fields of CSV, of one byte."},
+	{"escape", OPTION_TEXT, FIELD(escape), 0, 1, 1, NULL,
+	"Give the character before a quote within quotes, of one byte."},
+	{"null", OPTION_TEXT, FIELD(null_text), 0, 0, INT_MAX, NULL,
+	"Give the text that stands for NULL where it is not quoted."},
+	{"header", OPTION_TEXT, FIELD(header), 0, 1, INT_MAX, NULL,
+	"Give the names of the fields as a line of CSV, such as \"id,name\"."},
 	{"notify", OPTION_FLAG, FIELD(notify), 0, 0, 0, NULL,
 	"Give true or false."},
 };
@@ -289,8 +299,11 @@ take_option(const char *name, const JsonbValue *value, UsStreamOptions *result, 
 		take_number(rule, value, text, field, error);
 	else if (rule->kind == OPTION_TEXT)
 	{
-		if (value->type != jbvString || text[0] == '\0')
-			refuse_value(rule, text, "The value is not a text.", rule->hint, error);
+		size_t		len = strlen(text);
+
+		if (value->type != jbvString || len < (size_t) rule->min || len > (size_t) rule->max)
+			refuse_value(rule, text, rule->max == 1 ? "The value is not a text of one byte." :
+						 "The value is not a text.", rule->hint, error);
 		else
 			*(char **) field = text;
 	}

@@ -15,6 +15,7 @@
 #include "extension/stream_args.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "worker/csv.h"
 #include "worker/expand.h"
 
 /* positions in the signatures of create_stream and alter_stream */
@@ -47,13 +48,13 @@ typedef struct Words
 } Words;
 
 static const char *const no_words[] = {NULL};
-static const char *const formats_now[] = {"json", "text", "bytes", NULL};
-static const char *const formats_later[] = {"avro", "protobuf", "csv", NULL};
+static const char *const formats_now[] = {"json", "csv", "text", "bytes", NULL};
+static const char *const formats_later[] = {"avro", "protobuf", NULL};
 static const char *const modes_now[] = {"append", "upsert", NULL};
 static const char *const on_errors_now[] = {"dead_letter", "stop", NULL};
 
 static const Words format_words = {"format", formats_now, formats_later,
-"The format of the messages can be json, text or bytes."};
+"The format of the messages can be json, csv, text or bytes."};
 static const Words mode_words = {"mode", modes_now, no_words,
 "The mode can be append or upsert."};
 static const Words on_error_words = {"on_error", on_errors_now, no_words,
@@ -167,6 +168,37 @@ take_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args)
 		args->workers = PG_GETARG_INT32(ARG_WORKERS);
 }
 
+/* options that are about another format, and those of CSV together */
+static void
+check_format(const char *format, const UsStreamOptions *options)
+{
+	bool		is_csv = strcmp(format, "csv") == 0;
+	bool		is_json = strcmp(format, "json") == 0;
+	const char *csv_option = options->delimiter != NULL ? "delimiter" :
+		options->quote != NULL ? "quote" : options->escape != NULL ? "escape" :
+		options->null_text != NULL ? "null" : options->header != NULL ? "header" : NULL;
+	const char *json_option = options->refuse_unknown_fields && !is_json ? "unknown_fields" :
+		options->explode && !is_json && !is_csv ? "explode" : NULL;
+	const char *wrong = csv_option != NULL && !is_csv ? csv_option : json_option;
+	UsCsv		dialect;
+
+	if (wrong != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" has no meaning for format \"%s\"", wrong, format),
+				 wrong == csv_option ? errdetail("It is about the fields of CSV.") :
+				 errdetail("It is about the fields of JSON."),
+				 errhint("Leave the option out.")));
+	wrong = us_csv_dialect(&dialect, options->delimiter, options->quote, options->escape,
+						   options->null_text);
+	if (wrong != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid options of format \"csv\""),
+				 errdetail("%s", wrong),
+				 errhint("Options are \"delimiter\", \"quote\", \"escape\" and \"null\", as those of COPY.")));
+}
+
 /* what a mode makes of the other arguments */
 static void
 check_mode(const UsStreamArgs *args)
@@ -174,13 +206,7 @@ check_mode(const UsStreamArgs *args)
 	UsStreamOptions options;
 
 	us_parse_stream_options(args->options, &options);
-	if (strcmp(args->format, "json") != 0 && (options.explode || options.refuse_unknown_fields))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" has no meaning for format \"%s\"",
-						options.explode ? "explode" : "unknown_fields", args->format),
-				 errdetail("It is about the fields of JSON."),
-				 errhint("Leave the option out.")));
+	check_format(args->format, &options);
 	if (strcmp(args->mode, "upsert") == 0)
 	{
 		if (options.ignore_conflicts)

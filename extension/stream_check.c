@@ -165,6 +165,7 @@ us_stream_check_target(UsStreamArgs *args, Oid owner, bool keep_lock)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "stream check",
 												  ALLOCSET_DEFAULT_SIZES);
+	UsStreamOptions options;
 	Relation	target;
 	UsMap	   *map;
 
@@ -176,17 +177,15 @@ us_stream_check_target(UsStreamArgs *args, Oid owner, bool keep_lock)
 		elog(ERROR, "could not open relation with OID %u", args->target);
 
 	check_functions(args, owner);
-	map = us_map_compile(target, args->format, args->columns, context);
+	us_parse_stream_options(args->options, &options);
+	map = us_map_compile(target, args->format, args->columns, &options, context);
 	check_privileges(target, map, owner);
 	if (strcmp(args->mode, "upsert") == 0)
 	{
-		UsStreamOptions options;
 		UsKey	   *key = us_key_find(target, args->key, args->nkey);
-		bool		removes;
-
-		us_parse_stream_options(args->options, &options);
-		removes = options.tombstone == US_TOMBSTONE_BY_MODE ||
+		bool		removes = options.tombstone == US_TOMBSTONE_BY_MODE ||
 			options.tombstone == US_TOMBSTONE_DELETE;
+
 		us_map_take_key(map, key, removes);
 		check_upsert_privileges(target, map, key, removes, owner);
 	}

@@ -14,10 +14,13 @@
 #endif
 
 #include "worker/alloc.h"
+#include "worker/csv.h"
 #include "worker/decode.h"
 
 #define CHUNK_BYTES			(64 * 1024) /* usual size of a chunk */
 #define CHUNK_KEEP_BYTES	(1024 * 1024)	/* a larger one is given back at reset */
+#define SHOWN_BYTES			80	/* of a value, in an error */
+#define ERROR_BYTES			512 /* room for a message with two such values */
 #define KEEP_BYTES			(4 * 1024 * 1024)	/* all that is kept over a reset */
 
 /* nothing in it has a path */
@@ -32,33 +35,60 @@ decode_opaque(UsDecoder *decoder, const char *data, size_t len, UsValue *values)
 	return US_DECODE_OK;
 }
 
-static const struct
-{
-	const char *name;
-	UsDecodeFunction decode;
-}			formats[] =
-{
-	{"json", us_decode_json},
-	{"text", decode_opaque},
-	{"bytes", decode_opaque},
+static const UsFormat formats[] = {
+	{.name = "json", .decode = us_decode_json, .has_fields = true, .is_json = true},
+	{.name = "csv", .decode = us_decode_csv, .has_fields = true, .strings_are_text = true},
+	{.name = "text", .decode = decode_opaque},
+	{.name = "bytes", .decode = decode_opaque},
 };
+
+const UsFormat *
+us_format_find(const char *name)
+{
+	for (size_t i = 0; i < lengthof(formats); i++)
+		if (strcmp(formats[i].name, name) == 0)
+			return &formats[i];
+	return NULL;
+}
 
 UsDecoder *
 us_decoder_create(const char *format, const UsPathSet *paths)
 {
-	for (size_t i = 0; i < lengthof(formats); i++)
-	{
-		UsDecoder  *decoder;
+	const UsFormat *found = us_format_find(format);
+	UsDecoder  *decoder;
 
-		if (strcmp(formats[i].name, format) != 0)
-			continue;
-		decoder = palloc0(sizeof(UsDecoder));
-		decoder->format = formats[i].name;
-		decoder->decode = formats[i].decode;
-		decoder->paths = paths;
-		return decoder;
-	}
-	return NULL;
+	if (found == NULL)
+		return NULL;
+	decoder = palloc0(sizeof(UsDecoder));
+	decoder->format = found;
+	decoder->decode = found->decode;
+	decoder->paths = paths;
+	return decoder;
+}
+
+int
+us_decoder_clip(const char *text, size_t len)
+{
+	if (len <= SHOWN_BYTES)
+		return (int) len;
+	len = SHOWN_BYTES;
+	while (len > 0 && ((unsigned char) text[len] & 0xc0) == 0x80)
+		len--;
+	return (int) len;
+}
+
+UsDecodeResult
+us_decoder_refuse(UsDecoder *decoder, int field, const char *sqlstate, const char *hint,
+				  const char *message,...)
+{
+	char	   *text = us_decoder_text(decoder, ERROR_BYTES);
+	va_list		args;
+
+	va_start(args, message);
+	vsnprintf(text, ERROR_BYTES, message, args);
+	va_end(args);
+	decoder->error = (UsDecodeError) {sqlstate, text, NULL, hint, field};
+	return US_DECODE_REFUSED;
 }
 
 void

@@ -3,10 +3,11 @@
  *    bytes of a message -> values at the wanted paths
  *
  * Pure: builds in the server and, with FRONTEND, in the unit tests; raises
- * nothing.  A decoder accepts a message only when PostgreSQL's own ::jsonb
- * accepts it.  Where it is not sure (depth, huge numbers ...) it says
+ * nothing.  A decoder of JSON accepts a message only when PostgreSQL's own
+ * ::jsonb accepts it.  Where it is not sure (depth, huge numbers ...) it says
  * US_DECODE_UNSURE and the caller lets jsonb decide; when it refuses, the
- * caller asks jsonb for the error text, so that both always agree.
+ * caller asks jsonb for the error text, so that both always agree.  What a
+ * format itself has to say about a message is US_DECODE_REFUSED.
  *-------------------------------------------------------------------------
  */
 #ifndef US_DECODE_H
@@ -42,15 +43,37 @@ typedef enum UsDecodeResult
 	US_DECODE_EMPTY,			/* no bytes, or blanks only */
 	US_DECODE_BAD_ENCODING,		/* not UTF-8, or a zero byte */
 	US_DECODE_INVALID,			/* not JSON, or JSON that jsonb refuses (\u0000 ...) */
-	US_DECODE_NOT_OBJECT		/* valid JSON, but not an object */
+	US_DECODE_NOT_OBJECT,		/* valid JSON, but not an object */
+	US_DECODE_REFUSED			/* the decoder's error says why */
 } UsDecodeResult;
 
+/* texts are UTF-8, constants or the decoder's until its next message */
+typedef struct UsDecodeError
+{
+	const char *sqlstate;
+	const char *message;
+	const char *detail;			/* NULL = none */
+	const char *hint;			/* NULL = none */
+	int			field;			/* that it is about; -1 = none */
+} UsDecodeError;
+
 typedef struct UsDecoder UsDecoder;
+typedef struct UsCsv UsCsv;		/* worker/csv.h */
 
 /* the format's function: fills values[0 .. paths->nfields), all of them */
 typedef UsDecodeResult (*UsDecodeFunction) (UsDecoder *decoder,
 											const char *data, size_t len,
 											UsValue *values);
+
+/* what is the same for all messages of a format */
+typedef struct UsFormat
+{
+	const char *name;			/* as create_stream takes it */
+	UsDecodeFunction decode;
+	bool		has_fields;		/* else the value is one whole, for @value */
+	bool		is_json;		/* jsonb judges the message, and a function may take it */
+	bool		strings_are_text;	/* for the type's input function, also where that is json */
+} UsFormat;
 
 /* a chunk of de-escaped strings; chunks are kept and reused */
 typedef struct UsTextChunk
@@ -63,14 +86,19 @@ typedef struct UsTextChunk
 
 struct UsDecoder
 {
-	const char *format;			/* "json" */
-	UsDecodeFunction decode;
+	const UsFormat *format;
+	UsDecodeFunction decode;	/* the format's */
 	const UsPathSet *paths;
 	UsTextChunk *chunks;		/* first chunk; de-escaped strings live here */
 	UsTextChunk *chunk;			/* the one being filled */
+	UsDecodeError error;		/* of US_DECODE_REFUSED */
 	bool		unknown;		/* false: paths took all of the last message; true: perhaps not */
+	const UsCsv *csv;			/* format csv: set before the first message */
 	void	   *state;			/* the format's own; NULL until the first message */
 };
+
+/* NULL for a format that does not exist */
+extern const UsFormat *us_format_find(const char *name);
 
 /*
  * us_decoder_create -- a decoder for a format
@@ -80,6 +108,19 @@ struct UsDecoder
  *          later comes from the memory context that is current now.
  */
 extern UsDecoder *us_decoder_create(const char *format, const UsPathSet *paths);
+
+/*
+ * us_decoder_refuse -- set the error, as printf does its message
+ *
+ * In:      field  -1 = none
+ *          hint   a constant, or NULL
+ * Returns: US_DECODE_REFUSED
+ */
+extern UsDecodeResult us_decoder_refuse(UsDecoder *decoder, int field, const char *sqlstate,
+										const char *hint, const char *message,...);
+
+/* bytes of a text that an error shows, at most so many of it, whole characters */
+extern int	us_decoder_clip(const char *text, size_t len);
 
 /* forgets the de-escaped strings; once per batch */
 extern void us_decoder_reset(UsDecoder *decoder);

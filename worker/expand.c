@@ -49,6 +49,7 @@ struct UsExpand
 	char	   *transform_signature;	/* as they were called when compiled */
 	char	   *filter_signature;
 	bool		explodes;
+	const UsCsv *csv;			/* dialect of the lines that explode; NULL = JSON */
 	bool		gives_rows;
 	bool		gives_documents;	/* Jsonb, not its text */
 	bool		wants_message;
@@ -204,6 +205,7 @@ us_expand_compile(const UsStream *stream, Relation target, UsMap *map, MemoryCon
 	old = MemoryContextSwitchTo(context);
 	expand = palloc0(sizeof(UsExpand));
 	expand->explodes = stream->options.explode;
+	expand->csv = us_map_csv(map);
 	expand->ncolumns = nattnums;
 	if (stream->transform != NULL)
 	{
@@ -307,7 +309,9 @@ split_messages(UsExpand *expand, const UsMessage *messages, const int *order, in
 			add_piece(&pieces, count, &capacity, i - from, message);
 			continue;
 		}
-		ntexts = us_expand_split(message, &texts, &lengths);
+		ntexts = expand->csv != NULL ?
+			us_expand_split_csv(expand->csv, message, &texts, &lengths) :
+			us_expand_split(message, &texts, &lengths);
 		for (int n = 0; n < ntexts; n++)
 		{
 			UsPiece    *piece = add_piece(&pieces, count, &capacity, i - from, message);

@@ -18,6 +18,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "worker/decode.h"
 #include "worker/expand_internal.h"
 
 Oid
@@ -87,14 +88,20 @@ static void
 check_function(const UsFunction *function, const char *signature, Oid target, const char *format)
 {
 	bool		is_filter = !OidIsValid(target);
+	const UsFormat *found = us_format_find(format);
+	bool		is_json = found != NULL && found->is_json;
 
 	if (!function->is_plain)
 		refuse(signature, is_filter, "It is not a function of one argument.");
 	if (function->argument != JSONBOID && function->argument != us_expand_message_type())
 		refuse(signature, is_filter, psprintf("Its argument is of type %s.",
 											  format_type_be(function->argument)));
-	if (function->argument == JSONBOID && strcmp(format, "json") != 0)
+	if (function->argument == JSONBOID && !is_json)
 		refuse(signature, is_filter, psprintf("Messages of format %s are no jsonb.", format));
+	if (!is_filter && function->type == JSONBOID && !is_json && found != NULL && found->has_fields)
+		refuse(signature, is_filter,
+			   psprintf("Columns of a stream of format %s take nothing from jsonb; it must return rows of the target.",
+						format));
 	if (is_filter ? function->type != BOOLOID || function->is_set :
 		function->type != JSONBOID && function->type != get_rel_type_id(target))
 		refuse(signature, is_filter, psprintf("It returns %s%s.", function->is_set ? "SETOF " : "",

@@ -6,6 +6,7 @@
 #ifndef US_EXPAND_INTERNAL_H
 #define US_EXPAND_INTERNAL_H
 
+#include "worker/csv.h"
 #include "worker/expand.h"
 
 /* what counts of a function */
@@ -40,5 +41,9 @@ extern UsFunction us_expand_find_function(Oid oid, const char *signature, Oid ta
  * Errors:  what jsonb_in raises
  */
 extern int	us_expand_split(const UsMessage *message, const char ***texts, int **lengths);
+
+/* the same of lines of CSV, all of them; raises nothing */
+extern int	us_expand_split_csv(const UsCsv *csv, const UsMessage *message, const char ***texts,
+								int **lengths);
 
 #endif							/* US_EXPAND_INTERNAL_H */

@@ -102,6 +102,27 @@ split_lines(const UsMessage *message, const char ***texts, int **lengths)
 }
 
 int
+us_expand_split_csv(const UsCsv *csv, const UsMessage *message, const char ***texts, int **lengths)
+{
+	const char *end = message->value + message->value_len;
+	int			count = 1;
+	int			n = 0;
+
+	for (const char *c = message->value; c < end; c++)
+		count += *c == '\n' || *c == '\r';
+	*texts = palloc(sizeof(char *) * count);
+	*lengths = palloc(sizeof(int) * count);
+	for (const char *line = message->value; line < end;)
+	{
+		const char *line_end = us_csv_line_end(csv, line, end);
+
+		put(*texts, *lengths, n++, line, (int) (line_end - line));
+		line = us_csv_skip_end(line_end, end);
+	}
+	return n;
+}
+
+int
 us_expand_split(const UsMessage *message, const char ***texts, int **lengths)
 {
 	Jsonb	   *document = parse(us_message_text(message->value, message->value_len));

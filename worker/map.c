@@ -146,7 +146,7 @@ fast_column(UsMap *map, UsMapColumn *column, const UsMessage *message,
 bool
 us_map_same_text(const UsMap *map, const UsMessage *message)
 {
-	if (map->utf8 || map->opaque)
+	if (map->utf8 || !map->format->has_fields)
 		return true;
 	for (size_t i = 0; i < message->value_len; i++)
 		if (IS_HIGHBIT_SET(message->value[i]) || message->value[i] == '\\')

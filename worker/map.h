@@ -16,6 +16,7 @@
 #define US_MAP_H
 
 #include "executor/tuptable.h"
+#include "extension/catalog.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
 #include "worker/key.h"
@@ -36,16 +37,20 @@ typedef enum UsMapResult
  *
  * In:      format     of the message's value ("json")
  *          columns    of create_stream; NULL = each column by its name
+ *          options    of the stream: what its format needs of them
  *          context    that the plan lives in; delete it to free the plan
  * Errors:  42703 unknown column (hint: the nearest name); 22023 bad grammar
  *          of columns; 428C9 a generated column named
  * Needs:   transaction, relation open and locked
  */
 extern UsMap *us_map_compile(Relation relation, const char *format, Jsonb *columns,
-							 MemoryContext context);
+							 const UsStreamOptions *options, MemoryContext context);
 
 /* attribute numbers of the columns that messages give (for privilege checks, INSERT lists) */
 extern int	us_map_columns(const UsMap *map, const AttrNumber **attnums);
+
+/* format csv: the dialect of the messages; else NULL */
+extern const struct UsCsv *us_map_csv(const UsMap *map);
 
 /* slots of this descriptor hold the rows; a copy that no relation owns */
 extern TupleDesc us_map_descriptor(const UsMap *map);

@@ -17,7 +17,7 @@ bool
 us_map_take_documents(UsMap *map)
 {
 	/* names are UTF-8, and what no column takes is looked for in the text */
-	if (!map->utf8 || map->opaque || map->refuse_unknown)
+	if (!map->utf8 || !map->format->is_json || map->refuse_unknown)
 		return false;
 	for (int i = 0; i < map->ncolumns; i++)
 	{

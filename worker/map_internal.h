@@ -11,6 +11,7 @@
 #define US_MAP_INTERNAL_H
 
 #include "executor/execdesc.h"
+#include "extension/compat.h"
 #include "fmgr.h"
 #include "worker/decode.h"
 #include "worker/map.h"
@@ -117,8 +118,9 @@ struct UsMap
 	AttrNumber *attnums;		/* of those that messages give */
 	UsPathSet  *paths;
 	UsDecoder  *decoder;
+	UsCsv	   *csv;			/* format csv; else NULL */
 	UsValue    *values;			/* paths->nfields, then key_paths->nfields */
-	bool		opaque;			/* the value is one whole, not JSON */
+	const UsFormat *format;		/* of the message's value */
 	bool		takes_documents;	/* see us_map_take_documents */
 	bool		utf8;			/* the database's encoding is that of messages */
 	bool		leave_unfed;	/* see us_map_leave_unfed */
@@ -165,6 +167,9 @@ us_map_document(const UsMessage *message)
 {
 	return (Jsonb *) unconstify(char *, message->value);
 }
+
+/* worker/map_slow.c: raises what a decoder said of a message, or of its key */
+pg_noreturn extern void us_map_raise_refused(UsMap *map, const UsDecodeError *error);
 
 /* worker/map.c; for the slow way */
 extern void us_map_begin_message(UsMap *map);
@@ -237,10 +242,18 @@ extern Datum us_nested_value(UsMap *map, UsMapColumn *column, const UsValue *val
 							 bool *isnull);
 
 /* worker/map_type.c; what a column's type asks for */
-extern void us_map_plan_type(UsMapColumn *column, Form_pg_attribute attribute);
+extern void us_map_plan_type(const UsFormat *format, UsMapColumn *column,
+							 Form_pg_attribute attribute);
 
 /* worker/map_document.c: fills the values of paths, as a decoder does */
 extern UsDecodeResult us_document_decode(UsMap *map, Jsonb *document);
+
+/*
+ * worker/map_csv.c: the dialect of CSV and its fields, and after the columns
+ * are planned where the fields go
+ */
+extern UsCsv *us_map_plan_csv(TupleDesc descriptor, const UsStreamOptions *options);
+extern void us_map_bind_csv(UsMap *map, Jsonb *columns);
 
 /* worker/map_default.c */
 extern void us_default_init(UsDefault *def, Relation relation, AttrNumber attnum);

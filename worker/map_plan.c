@@ -14,6 +14,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
+#include "worker/csv.h"
 #include "worker/map_internal.h"
 
 #define NAME_LEN_TO_COMPARE	255 /* bytes; no hint for longer wrong names */
@@ -97,6 +98,13 @@ plan_string(UsMap *map, UsMapColumn *column, const char *name, const JsonbValue 
 	{
 		column->origin = US_ORIGIN_PART;
 		column->part = parse_part(name, text);
+		return;
+	}
+	if (map->csv != NULL)
+	{
+		char	   *step = to_message_encoding(text);
+
+		plan_field(map, column, &step, 1);
 		return;
 	}
 	if (!us_path_parse(to_message_encoding(text), &path, &error))
@@ -196,7 +204,7 @@ plan_origin(UsMap *map, UsMapColumn *column, Form_pg_attribute attribute, Jsonb 
 		source = getKeyJsonValueFromContainer(&columns->root, name, (int) strlen(name), NULL);
 	if (attribute->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
 		column->origin = US_ORIGIN_DEFAULT;
-	else if (source == NULL && map->opaque)
+	else if (source == NULL && !map->format->has_fields)
 	{
 		/* without a word about columns, the only one takes it */
 		column->origin = columns != NULL ? US_ORIGIN_DEFAULT : US_ORIGIN_PART;
@@ -319,7 +327,7 @@ plan_columns(UsMap *map, Relation relation, Jsonb *columns)
 			continue;
 		column->index = i;
 		plan_origin(map, column, attribute, columns);
-		us_map_plan_type(column, attribute);
+		us_map_plan_type(map->format, column, attribute);
 		us_default_init(&column->def, relation, (AttrNumber) (i + 1));
 		if (column->origin != US_ORIGIN_DEFAULT)
 			map->attnums[map->nattnums++] = attribute->attnum;
@@ -364,7 +372,8 @@ check_opaque(const UsMap *map, const char *format)
 }
 
 UsMap *
-us_map_compile(Relation relation, const char *format, Jsonb *columns, MemoryContext context)
+us_map_compile(Relation relation, const char *format, Jsonb *columns,
+			   const UsStreamOptions *options, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	UsMap	   *map = palloc0(sizeof(UsMap));
@@ -377,16 +386,20 @@ us_map_compile(Relation relation, const char *format, Jsonb *columns, MemoryCont
 										 ALLOCSET_DEFAULT_MAXSIZE);
 	map->descriptor = CreateTupleDescCopyConstr(RelationGetDescr(relation));
 	map->utf8 = GetDatabaseEncoding() == PG_UTF8;
-	map->opaque = strcmp(format, "json") != 0;
-	map->paths = us_path_set_create();
-	plan_columns(map, relation, columns);
-	if (map->opaque)
-		check_opaque(map, format);
-	map->decoder = us_decoder_create(format, map->paths);
-	if (map->decoder == NULL)
+	map->format = us_format_find(format);
+	if (map->format == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown format \"%s\" of messages", format)));
+	map->paths = us_path_set_create();
+	if (map->format->decode == us_decode_csv)
+		map->csv = us_map_plan_csv(map->descriptor, options);
+	plan_columns(map, relation, columns);
+	if (!map->format->has_fields)
+		check_opaque(map, format);
+	map->decoder = us_decoder_create(format, map->paths);
+	if (map->csv != NULL)
+		us_map_bind_csv(map, columns);
 	map->values = palloc0(sizeof(UsValue) * Max(map->paths->nfields, 1));
 	MemoryContextSwitchTo(old);
 	return map;

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -53,7 +54,33 @@ convert_values(UsMap *map)
 	MemoryContextSwitchTo(old);
 }
 
-/* decodes a message; whatever is wrong with it, jsonb has the words */
+/* texts that come from the decoder, in the database's encoding */
+static const char *
+error_text(const char *text)
+{
+	return text != NULL ? pg_any_to_server(text, (int) strlen(text), PG_UTF8) : NULL;
+}
+
+void
+us_map_raise_refused(UsMap *map, const UsDecodeError *error)
+{
+	const char *state = error->sqlstate;
+
+	for (int i = 0; i < map->ncolumns; i++)
+	{
+		const UsMapColumn *column = &map->columns[i];
+
+		if (column->origin == US_ORIGIN_FIELD && column->field == error->field)
+			map->error_column = NameStr(TupleDescAttr(map->descriptor, column->index)->attname);
+	}
+	ereport(ERROR,
+			(errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
+			 errmsg_internal("%s", error_text(error->message)),
+			 error->detail != NULL ? errdetail_internal("%s", error_text(error->detail)) : 0,
+			 error->hint != NULL ? errhint("%s", error_text(error->hint)) : 0));
+}
+
+/* decodes a message; whatever is wrong with JSON, jsonb has the words */
 static void
 decode_or_raise(UsMap *map, const UsMessage *message)
 {
@@ -62,8 +89,15 @@ decode_or_raise(UsMap *map, const UsMessage *message)
 	char	   *text;
 	Jsonb	   *document;
 
+	if (result == US_DECODE_REFUSED)
+		us_map_raise_refused(map, &map->decoder->error);
 	if (result == US_DECODE_OK && us_map_same_text(map, message))
 		return;
+	if (result == US_DECODE_OK && !map->format->is_json)
+	{
+		convert_values(map);
+		return;
+	}
 	old = MemoryContextSwitchTo(us_map_scratch(map));
 	if (map->takes_documents)
 		document = us_map_document(message);

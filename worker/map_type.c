@@ -76,7 +76,7 @@ static const TypeInput type_inputs[] = {
 };
 
 void
-us_map_plan_type(UsMapColumn *column, Form_pg_attribute attribute)
+us_map_plan_type(const UsFormat *format, UsMapColumn *column, Form_pg_attribute attribute)
 {
 	Oid			base_type = getBaseType(attribute->atttypid);
 	Oid			function;
@@ -88,7 +88,8 @@ us_map_plan_type(UsMapColumn *column, Form_pg_attribute attribute)
 	column->typlen = attribute->attlen;
 	column->typbyval = attribute->attbyval;
 	column->bytes_form = base_type == BYTEAOID;
-	column->json_form = base_type == JSONOID || base_type == JSONBOID;
+	column->json_form = (base_type == JSONOID || base_type == JSONBOID) &&
+		!format->strings_are_text;
 	column->array_form = OidIsValid(get_element_type(base_type)) &&
 		get_array_type(get_element_type(base_type)) == base_type;
 	column->record_form = type_is_rowtype(base_type);
@@ -100,6 +101,9 @@ us_map_plan_type(UsMapColumn *column, Form_pg_attribute attribute)
 		column->safe = true;
 		column->shortcut = type_inputs[i].shortcut;
 	}
+	if (format->strings_are_text &&
+		(column->shortcut == US_SHORTCUT_JSON || column->shortcut == US_SHORTCUT_JSONB))
+		column->shortcut = US_SHORTCUT_NONE;
 	if (column->input.fn_addr == varcharin && column->typmod < 0)
 		column->shortcut = US_SHORTCUT_TEXT;
 	if (column->input.fn_addr == bpcharin && column->typmod >= 0)

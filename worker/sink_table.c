@@ -181,7 +181,7 @@ compile(UsSink *sink)
 
 	us_check_target(sink->target);
 	sink->map = us_map_compile(sink->relation, sink->stream->format, sink->stream->columns,
-							   sink->plan_context);
+							   &sink->stream->options, sink->plan_context);
 	us_map_refuse_unknown(sink->map, sink->stream->options.refuse_unknown_fields);
 	sink->descriptor = us_map_descriptor(sink->map);
 	sink->direct = !sink->stream->upsert && !sink->stream->options.ignore_conflicts &&

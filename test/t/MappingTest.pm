@@ -43,7 +43,7 @@ sub rows
 
 # Produces messages, takes them into a table by a stream of the same name, and
 # waits until all are read.  With "more" the stream is there already.
-#    options => '...'   of the stream; the others as produce takes them
+#    options, target, format, mode   of the stream; the others as produce takes them
 sub stream
 {
 	my ($self, $name, $columns, $messages, %args) = @_;
@@ -53,12 +53,13 @@ sub stream
 		'max.message.bytes' => 100_000_000);
 	my $is_new = !$self->{count}{$name};
 	my $count = $self->{count}{$name} += @$messages;
-	my $target = $args{target} || $name;
+	my $target = delete $args{target} || $name;
+	my $format = delete $args{format} || 'json';
+	my $mode = delete $args{mode} || 'append';
 
-	delete $args{target};
 	$self->{kafka}->produce($topic, $messages, %args);
 	$self->query("SELECT userstream.create_stream('$name', 'kafka', '$topic', '$target',
-		columns => $source, options => '$options')") if $is_new;
+		columns => $source, format => '$format', mode => '$mode', options => '$options')") if $is_new;
 	ok( wait_until(
 			$self->{node}, $self->{db},
 			"SELECT sum(messages_read) FROM userstream.ledger WHERE stream = '$name'", $count),
