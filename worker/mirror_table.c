@@ -35,6 +35,7 @@ typedef struct Look
 	void		(*turn) (void *arg);	/* called while it waits */
 	void	   *turn_arg;
 	char	   *reported;		/* error shown last; NULL = none */
+	int			refusals;		/* of the statement */
 	int			ncolumns;
 	TableColumn *columns;
 } Look;
@@ -381,7 +382,13 @@ check_key(Look *look)
 	return nkeys == look->plan->nkeys;
 }
 
-/* types as the server says them, against those of the table */
+/*
+ * Types as the server says them, against those of the table.
+ *
+ * A change of the schema that is under way, by a worker before us or by anyone,
+ * shows in system_schema before statements know of it: a refusal counts when it
+ * stays.
+ */
 static bool
 check_types(Look *look)
 {
@@ -396,7 +403,7 @@ check_types(Look *look)
 		us_mirror_plan_set_types(plan, &statement->markers);
 		return true;
 	}
-	if (error != NULL)
+	if (error != NULL && ++look->refusals >= AGREEMENT_TRIES)
 		set_trouble(look, "statement_refused",
 					psprintf("Cassandra refused \"%s\": %s", plan->insert, error),
 					resume_advice(look, "Mend the cause"));
