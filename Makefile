@@ -186,7 +186,7 @@ SHLIB_LINK = -lrdkafka -lcurl -lssl -lcrypto -lpthread
 # -isystem wins over PGXS's own -I of the same folder: our warnings are
 # errors, and PostgreSQL's headers would not pass.  The two -Wno let clang
 # skip the gcc-only options that a PostgreSQL built by gcc hands on.
-PG_CPPFLAGS = -I$(srcdir) -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CPPFLAGS = -I$(srcdir) -isystem $(shell $(PG_CONFIG) --includedir-server) -DUS_VERSION=\"$(EXTVERSION)\"
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -MMD -MP \
 	$(if $(findstring clang,$(CC)),-Wno-ignored-optimization-argument -Wno-unknown-warning-option)
 EXTRA_CLEAN = $(OBJS:.o=.d)
@@ -204,6 +204,9 @@ endif
 
 sql/userstream--$(EXTVERSION).sql: $(SQL_PARTS)
 	cat $^ > $@.tmp && mv $@.tmp $@
+
+# a server from 18 on shows a module's version
+extension/userstream.o: extension/userstream.control
 
 # Debian's PGXS tracks no headers; bitcode follows the object of its source
 -include $(OBJS:.o=.d)
@@ -225,6 +228,8 @@ CASSANDRA ?= 1
 TEST_KAFKA_PORT ?= 20092
 TEST_PARTS ?= lint unit sql tap
 TESTS ?=
+GROUP ?=
+MATRIX ?= 15 16 17 18 docker
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
 # live tests at a time: they wait more than they work, but each has servers
@@ -233,7 +238,7 @@ TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: help run-checked-dashboard dashboard plotly prometheus pictures deps test fuzz soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-fuzz run-demo run-bench run-tree
+.PHONY: help run-checked-dashboard dashboard plotly prometheus pictures deps test test-matrix dist fuzz soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-fuzz run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
@@ -249,8 +254,11 @@ help:
 	@echo "                  DEMO_CASSANDRA_PORT=$(DEMO_CASSANDRA_PORT) (and the next one) DEMO_HTTP_PORT=$(DEMO_HTTP_PORT): the dashboard"
 	@echo "make demo-stop    end what demo started"
 	@echo "make test         all tests, or some: TEST_PARTS='$(TEST_PARTS)' TESTS='test/t/x.pl ...'"
+	@echo "                  or those of a group: GROUP='SQL stream API Cassandra dashboard' (test/groups)"
 	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried,"
 	@echo "                  TEST_JOBS=$(TEST_JOBS) so many live tests run at a time"
+	@echo "make test-matrix  PostgreSQL 15 to 18, the packages and the Docker files, in folders with other Debians in"
+	@echo "                  them; root.  MATRIX='$(MATRIX)'; test/README.md"
 	@echo "make fuzz         random input for the decoders, the CQL client and the dashboard, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
 	@echo "make pictures     the dashboard's pages as pictures, into dashboard/screenshots"
 	@echo "make soak         a million messages through random faults; SOAK_* variables: test/README.md"
@@ -296,6 +304,10 @@ endif
 
 test: deps
 	@exec $(AS_USER) run-test STATE=$(STATE)
+
+# root: it makes folders with other Debians in them
+test-matrix: deps
+	@exec test/matrix/run $(STATE) "$(MATRIX)"
 
 fuzz: deps
 	@exec $(AS_USER) run-fuzz STATE=$(STATE)
@@ -344,7 +356,7 @@ $(CQL_TOOLS): $(STATE)/bin/%: test/servers/%.c test/servers/cql_client.c test/se
 run-tools: $(TOOLS) $(CQL_TOOLS)
 
 run-test: run-build run-dashboard run-checked-dashboard
-	@exec test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_JOBS)" "$(TEST_PARTS)" $(TESTS)
+	@exec test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_JOBS)" "$(TEST_PARTS)" "$(GROUP)" $(TESTS)
 
 run-fuzz:
 	@$(MAKE) -s -j$(JOBS) -C test/unit BUILD=$(STATE)/fuzz SECONDS=$(FUZZ_SECONDS) fuzz

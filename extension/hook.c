@@ -30,7 +30,8 @@
 #define EVICT_TIMEOUT_MS	10000	/* then the command runs, and says who is still there */
 #define EVICT_INTERVAL_MS	20
 
-static ProcessUtility_hook_type prev_process_utility = NULL;
+/* never null: what was hooked in before us, or the standard one */
+static ProcessUtility_hook_type next_process_utility;
 
 static const char *
 find_option(List *options, const char *name)
@@ -144,21 +145,21 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
 {
-	ProcessUtility_hook_type next = prev_process_utility ? prev_process_utility :
-		standard_ProcessUtility;
 	const Oid	database = context == PROCESS_UTILITY_TOPLEVEL && us_shmem_available() ?
 		database_to_empty(pstmt->utilityStmt) : InvalidOid;
 
 	if (!OidIsValid(database) || !us_hold_acquire(database))
 	{
-		next(pstmt, query, read_only_tree, context, params, environment, dest, completion);
+		next_process_utility(pstmt, query, read_only_tree, context, params, environment, dest,
+							 completion);
 		return;
 	}
 
 	PG_ENSURE_ERROR_CLEANUP(release_hold, ObjectIdGetDatum(database));
 	{
 		wait_until_empty(database);
-		next(pstmt, query, read_only_tree, context, params, environment, dest, completion);
+		next_process_utility(pstmt, query, read_only_tree, context, params, environment, dest,
+							 completion);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(release_hold, ObjectIdGetDatum(database));
 	release_hold(0, ObjectIdGetDatum(database));
@@ -167,6 +168,6 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 void
 us_hook_init(void)
 {
-	prev_process_utility = ProcessUtility_hook;
+	next_process_utility = ProcessUtility_hook ? ProcessUtility_hook : standard_ProcessUtility;
 	ProcessUtility_hook = process_utility;
 }
