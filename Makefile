@@ -238,7 +238,7 @@ TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: help run-checked-dashboard dashboard plotly prometheus pictures deps test test-matrix dist fuzz soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-fuzz run-demo run-bench run-tree
+.PHONY: dist compile_commands.json help run-checked-dashboard dashboard plotly prometheus pictures deps test test-matrix fuzz soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-fuzz run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
@@ -264,6 +264,8 @@ help:
 	@echo "make soak         a million messages through random faults; SOAK_* variables: test/README.md"
 	@echo "make bench        the measurements; BENCH_* variables: test/bench/README.md"
 	@echo "make lint         formatting and directions of includes"
+	@echo "make compile_commands.json   for editors and clang's tools: how each source is compiled"
+	@echo "make dist         userstream-$(DISTVERSION).zip for PGXN, of the last commit, once META.json is in order"
 	@echo "make tree         a private PostgreSQL tree with this build, for work by hand (test/README.md)"
 	@echo "make clean        remove what make built"
 	@echo "STATE=$(STATE)"
@@ -286,6 +288,23 @@ prometheus:
 deps:
 	@test/servers/deps packages
 	@exec test/servers/user $(STATE) test/servers/deps jars $(STATE) kafka $(if $(filter 0,$(CASSANDRA)),,cassandra)
+
+# three numbers are what PGXN wants
+DISTVERSION = $(EXTVERSION)$(if $(word 3,$(subst ., ,$(EXTVERSION))),,.0)
+
+# with the script that CREATE EXTENSION runs, which META.json names
+dist: sql/userstream--$(EXTVERSION).sql
+	@test/meta $(EXTVERSION)
+	git archive --format=zip --prefix=userstream-$(DISTVERSION)/sql/ --add-file=$< \
+		--prefix=userstream-$(DISTVERSION)/ -o userstream-$(DISTVERSION).zip HEAD
+
+# in a command the quotes of a definition are the shell's, and in JSON escaped again
+compile_commands.json:
+	@{ for file in $(OBJS:.o=.c); do echo "$$file $(subst \",\\\",$(CC) $(filter-out -MMD -MP,$(CFLAGS)) $(CPPFLAGS))"; done; \
+		for file in dashboard/*.c; do echo "$$file $(CC) -std=gnu11 -Wall -Wextra -I. -I$(shell $(PG_CONFIG) --includedir) -DUS_STYLE= -DUS_SCRIPT="; done; } | \
+		perl -MJSON::PP -ne 'chomp; my ($$file, $$how) = split / /, $$_, 2;' \
+			-e 'push @all, { directory => "$(CURDIR)", file => $$file, command => "$$how -c -o /dev/null $$file" };' \
+			-e 'END { print JSON::PP->new->pretty->canonical->encode(\@all) }' > $@.tmp && mv $@.tmp $@
 
 # the second compiler; the first one's warnings are errors of the build
 lint:
