@@ -80,8 +80,11 @@ CREATE TABLE dead_letter (
 	retried_at			timestamptz
 );
 CREATE INDEX dead_letter_stream_idx ON dead_letter (stream, partition, kafka_offset);
-CREATE INDEX dead_letter_stream_id_idx ON dead_letter (stream, id DESC);
-CREATE INDEX dead_letter_created_at_idx ON dead_letter (created_at);
+-- lists and counts by time, of all and of one thing's
+CREATE INDEX dead_letter_created_at_idx ON dead_letter (created_at, id);
+CREATE INDEX dead_letter_stream_created_at_idx ON dead_letter (stream, created_at, id);
+CREATE INDEX dead_letter_feed_created_at_idx ON dead_letter (feed, created_at, id) WHERE feed IS NOT NULL;
+CREATE INDEX dead_letter_mirror_created_at_idx ON dead_letter (mirror, created_at, id) WHERE mirror IS NOT NULL;
 
 CREATE TABLE incident (
 	id					bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -98,6 +101,7 @@ CREATE TABLE incident (
 	closed_at			timestamptz
 );
 CREATE INDEX incident_stream_idx ON incident (stream) WHERE closed_at IS NULL;
+CREATE INDEX incident_closed_idx ON incident (stream, closed_at, id) WHERE closed_at IS NOT NULL;
 
 CREATE TABLE stream_history (
 	stream				text NOT NULL,

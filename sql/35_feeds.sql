@@ -76,6 +76,8 @@ CREATE TABLE feed_run (
 CREATE INDEX feed_run_feed_idx ON feed_run (feed, started_at);
 -- the last error of a feed that has failed seldom
 CREATE INDEX feed_run_error_idx ON feed_run (feed, started_at) WHERE error IS NOT NULL AND state <> 'skipped';
+-- the last success of a feed that has failed for long
+CREATE INDEX feed_run_success_idx ON feed_run (feed, started_at) WHERE state = 'succeeded';
 CREATE INDEX feed_run_started_at_idx ON feed_run (started_at);
 COMMENT ON SEQUENCE feed_run_run_id_seq IS 'gives feed_run.run_id';
 COMMENT ON SEQUENCE feed_run_id_seq IS 'gives feed_run.id';
@@ -187,7 +189,8 @@ LEFT JOIN LATERAL (
 	WHERE feed = f.name AND state <> 'skipped' AND error IS NOT NULL
 	ORDER BY started_at DESC, id DESC LIMIT 1
 ) e ON true
-CROSS JOIN LATERAL (
+-- one row always, and as an outer join not counted for who asks for other columns
+LEFT JOIN LATERAL (
 	SELECT count(*) AS runs_24h,
 		   count(*) FILTER (WHERE last_state = 'failed') AS failures_24h
 	FROM (SELECT DISTINCT ON (run_id) state AS last_state
@@ -195,7 +198,7 @@ CROSS JOIN LATERAL (
 		  WHERE feed = f.name AND state <> 'skipped'
 			AND started_at > now() - interval '24 hours'
 		  ORDER BY run_id, attempt DESC) runs
-) c;
+) c ON true;
 COMMENT ON VIEW feed_status IS 'feeds of the current role (all of them for members of pg_monitor), one row each';
 COMMENT ON COLUMN feed_status.feed IS 'name of the feed';
 COMMENT ON COLUMN feed_status.state IS 'state of its last run: running, succeeded, failed, cancelled; null: it never ran';

@@ -13,15 +13,16 @@ FROM spark_streams.created_users;
 COMMENT ON VIEW dashboard.users IS 'what is counted of users; age null: no date of birth';
 
 CREATE MATERIALIZED VIEW dashboard.users_totals AS
-SELECT count(*) AS total,
-	   avg(age)::double precision AS age_avg,
-	   count(*) FILTER (WHERE age IS NULL) AS age_unknown,
+SELECT coalesce(sum(n), 0)::bigint AS total,
+	   (sum(ages) / nullif(sum(n_ages), 0))::double precision AS age_avg,
+	   coalesce(sum(n - n_ages), 0)::bigint AS age_unknown,
 	   count(DISTINCT nationality) AS nationalities,
-	   count(*) FILTER (WHERE gender = 'male') AS male,
-	   count(*) FILTER (WHERE gender = 'female') AS female,
-	   count(*) FILTER (WHERE gender IS NULL OR gender NOT IN ('male', 'female')) AS other,
+	   coalesce(sum(n) FILTER (WHERE gender = 'male'), 0)::bigint AS male,
+	   coalesce(sum(n) FILTER (WHERE gender = 'female'), 0)::bigint AS female,
+	   coalesce(sum(n) FILTER (WHERE gender IS NULL OR gender NOT IN ('male', 'female')), 0)::bigint AS other,
 	   now() AS refreshed_at
-FROM dashboard.users;
+FROM (SELECT nationality, gender, count(*) AS n, count(age) AS n_ages, sum(age) AS ages
+	  FROM dashboard.users GROUP BY 1, 2) groups;
 CREATE UNIQUE INDEX ON dashboard.users_totals (refreshed_at);
 
 CREATE MATERIALIZED VIEW dashboard.users_by_nationality AS
@@ -53,8 +54,14 @@ COMMENT ON MATERIALIZED VIEW dashboard.users_sample IS 'at most 1000 users witho
 CREATE VIEW dashboard.users_arrivals AS
 SELECT date_trunc('minute', at) AS minute, sum(arrived)::bigint AS n
 FROM (SELECT at, greatest(rows_written - coalesce(lag(rows_written) OVER (ORDER BY at), 0), 0) AS arrived
-	  FROM userstream.stream_history WHERE stream = 'users') minutes
+	  FROM userstream.stream_history
+	  WHERE stream = 'users'
+		-- from the last line before it, however old that is
+		AND at >= coalesce((SELECT max(at) FROM userstream.stream_history
+							WHERE stream = 'users' AND at < now() - interval '1 hour'), '-infinity')) minutes
+WHERE at >= now() - interval '1 hour'
 GROUP BY 1;
+COMMENT ON VIEW dashboard.users_arrivals IS 'rows of stream users by minute, last hour';
 
 CREATE FUNCTION dashboard.refresh() RETURNS void LANGUAGE sql
 AS $$
