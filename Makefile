@@ -338,6 +338,8 @@ pictures:
 	@USERSTREAM_PICTURES=$(STATE)/pictures $(MAKE) --no-print-directory test TEST_PARTS=tap TESTS=test/t/510_browser.pl
 	@mkdir -p dashboard/screenshots
 	@cp $(PICTURES:%=$(STATE)/pictures/%.png) dashboard/screenshots/
+	@if command -v pngquant >/dev/null; then cd dashboard/screenshots && \
+		pngquant --force --skip-if-larger --strip --ext .png 128 $(PICTURES:%=%.png) || [ $$? = 98 ]; fi
 
 soak: deps
 	@exec $(AS_USER) run-test TEST_PARTS=soak STATE=$(STATE)
@@ -388,7 +390,7 @@ run-dashboard:
 # as CGI the tests run one that the sanitizers watch
 run-checked-dashboard:
 	@$(MAKE) -s -j$(JOBS) -C dashboard BUILD=$(STATE)/dashboard-checked $(STATE)/dashboard-checked/dashboard \
-		CFLAGS="-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
+		CFLAGS="-DUS_WORDS_STRICT -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
 
 run-demo: run-build run-dashboard
 	@exec test/servers/demo start $(STATE) $(DEMO_PG_PORT) $(DEMO_KAFKA_PORT) $(DEMO_HTTP_PORT) \

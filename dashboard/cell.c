@@ -10,6 +10,7 @@
 
 #include "dashboard/escape.h"
 #include "dashboard/format.h"
+#include "dashboard/words.h"
 
 /* a state is told by its word, and beside it by shape and colour */
 static const struct
@@ -39,7 +40,7 @@ us_page_state(UsBuf *body, const char *state)
 	}
 	us_buf_printf(body, "<span class=\"state %s\"><span aria-hidden=\"true\">%s</span> ", class, mark);
 	/* a word of ours, but it came from elsewhere; words have no underscores */
-	for (const char *at = state; *at;)
+	for (const char *at = us_word(state); *at;)
 	{
 		char		word[64];
 		size_t		len = strcspn(at, "_");
@@ -78,7 +79,7 @@ write_binary(UsBuf *body, const char *text)
 	}
 	us_format_unhex(&bytes, text);
 	if (bytes.len == 0)
-		us_buf_puts(body, "<span class=\"none\">0 bytes</span>");
+		us_buf_printf(body, "<span class=\"none\">%s</span>", us_text("0 bytes"));
 	us_html_bytes(body, us_buf_text(&bytes), bytes.len);
 	us_buf_free(&bytes);
 }
@@ -107,8 +108,9 @@ write_value(UsBuf *body, UsKind kind, const char *text)
 			us_format_time(body, text);
 			break;
 		case US_KIND_YES:
-			us_buf_puts(body, *text == 't' ? "<span class=\"state good\"><span aria-hidden=\"true\">✓</span> yes</span>"
-						: "<span class=\"state bad\"><span aria-hidden=\"true\">✕</span> no</span>");
+			us_buf_printf(body, *text == 't' ? "<span class=\"state good\"><span aria-hidden=\"true\">✓</span> %s</span>"
+						  : "<span class=\"state bad\"><span aria-hidden=\"true\">✕</span> %s</span>",
+						  us_text(*text == 't' ? "yes" : "no"));
 			break;
 		case US_KIND_METER:
 			us_buf_printf(body, "<meter min=\"0\" max=\"1\" value=\"%.4f\">%.0f %%</meter>",
@@ -116,6 +118,9 @@ write_value(UsBuf *body, UsKind kind, const char *text)
 			break;
 		case US_KIND_BINARY:
 			write_binary(body, text);
+			break;
+		case US_KIND_WORD:
+			us_html_text(body, us_word(text));
 			break;
 		case US_KIND_TEXT:
 		case US_KIND_LONG:
@@ -149,7 +154,7 @@ us_cell_write_value(UsBuf *body, const UsColumn *column, const PGresult *rows, i
 		? us_row_text(rows, row, column->link_column) : text;
 
 	if (text == NULL)
-		us_buf_printf(body, "<span class=\"none\">%s</span>", column->null_text ? column->null_text : "–");
+		us_buf_printf(body, "<span class=\"none\">%s</span>", column->null_text ? us_text(column->null_text) : "–");
 	else if (column->link && target)
 	{
 		us_buf_printf(body, "<a href=\"%s", column->link);

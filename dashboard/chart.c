@@ -13,6 +13,7 @@
 
 #include "dashboard/escape.h"
 #include "dashboard/format.h"
+#include "dashboard/words.h"
 
 /* units of the picture; it is scaled to its box */
 enum
@@ -69,25 +70,29 @@ begin_chart(UsBuf *body, const UsChart *chart, const PGresult *rows, const char 
 {
 	us_buf_printf(body, "<figure class=\"chart\" id=\"%s-chart\" tabindex=\"0\" aria-label=\"%s\" "
 				  "data-panel=\"%s\" data-kind=\"%s\" data-x=\"%s\" data-y=\"",
-				  chart->id, chart->title, chart->id, kind, chart->x_column);
+				  chart->id, us_text(chart->title), chart->id, kind, chart->x_column);
 	for (int s = 0; chart->series[s].column; s++)
-		us_buf_printf(body, "%s%s=%s", s ? ";" : "", chart->series[s].column, chart->series[s].label);
+		us_buf_printf(body, "%s%s=%s", s ? ";" : "", chart->series[s].column,
+					  us_text(chart->series[s].label));
 	us_buf_printf(body, "\" data-x-title=\"%s\" data-y-title=\"%s\">"
 				  "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-labelledby=\"%s-t %s-d\">",
-				  chart->x_title, chart->y_title, WIDTH, HEIGHT, chart->id, chart->id);
-	us_buf_printf(body, "<title id=\"%s-t\">%s</title><desc id=\"%s-d\">%s by %s, %d points; "
-				  "the numbers are in the table below.</desc>\n", chart->id, chart->title,
-				  chart->id, chart->y_title, chart->x_title, PQntuples(rows));
+				  us_text(chart->x_title), us_text(chart->y_title), WIDTH, HEIGHT,
+				  chart->id, chart->id);
+	us_buf_printf(body, "<title id=\"%s-t\">%s</title><desc id=\"%s-d\">", chart->id,
+				  us_text(chart->title), chart->id);
+	us_buf_printf(body, us_text("%s by %s, %d points; the numbers are in the table below."),
+				  us_text(chart->y_title), us_text(chart->x_title), PQntuples(rows));
+	us_buf_puts(body, "</desc>\n");
 }
 
 static void
 end_chart(UsBuf *body, const UsChart *chart)
 {
 	us_buf_printf(body, "<text class=\"axis\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
-				  LEFT + PLOT_WIDTH / 2, HEIGHT - 8, chart->x_title);
+				  LEFT + PLOT_WIDTH / 2, HEIGHT - 8, us_text(chart->x_title));
 	us_buf_printf(body, "<text class=\"axis\" x=\"14\" y=\"%d\" text-anchor=\"middle\" "
 				  "transform=\"rotate(-90 14 %d)\">%s</text></svg></figure>\n",
-				  TOP + PLOT_HEIGHT / 2, TOP + PLOT_HEIGHT / 2, chart->y_title);
+				  TOP + PLOT_HEIGHT / 2, TOP + PLOT_HEIGHT / 2, us_text(chart->y_title));
 }
 
 static void
@@ -113,6 +118,7 @@ write_legend(UsBuf *body, const UsChart *chart, bool lines)
 		return;
 	for (int s = 0; chart->series[s].column; s++)
 	{
+		const char *label = us_text(chart->series[s].label);
 		int			sample = lines ? 2 * SAMPLE_WIDTH : SAMPLE_WIDTH;
 
 		if (lines)
@@ -120,8 +126,8 @@ write_legend(UsBuf *body, const UsChart *chart, bool lines)
 		else
 			us_buf_printf(body, "<rect class=\"s%d\" x=\"%d\" y=\"10\" width=\"%d\" height=\"%d\"/>",
 						  s, x, SAMPLE_WIDTH, SAMPLE_WIDTH);
-		us_buf_printf(body, "<text x=\"%d\" y=\"20\">%s</text>", x + sample + 5, chart->series[s].label);
-		x += sample + 20 + CHARACTER_WIDTH * (int) strlen(chart->series[s].label);
+		us_buf_printf(body, "<text x=\"%d\" y=\"20\">%s</text>", x + sample + 5, label);
+		x += sample + 20 + CHARACTER_WIDTH * (int) strlen(label);
 	}
 	us_buf_puts(body, "\n");
 }
@@ -142,8 +148,8 @@ write_bar(UsBuf *body, const UsChart *chart, const PGresult *rows, int row, doub
 		us_buf_printf(body, "<rect class=\"s%d\" x=\"%.1f\" y=\"%.2f\" width=\"%.1f\" height=\"%.2f\"><title>",
 					  s, LEFT + slot * (row + 0.1), y_at(below + value, max), slot * 0.8,
 					  y_at(below, max) - y_at(below + value, max));
-		us_svg_text(body, PQgetvalue(rows, row, label));
-		us_buf_printf(body, ", %s: ", chart->series[s].label);
+		us_svg_text(body, us_word(PQgetvalue(rows, row, label)));
+		us_buf_printf(body, ", %s: ", us_text(chart->series[s].label));
 		us_format_number(body, value, 0);
 		us_buf_puts(body, "</title></rect>\n");
 		below += value;
@@ -176,7 +182,7 @@ label_distance(const PGresult *rows, int label, double slot)
 	{
 		int			characters;
 
-		label_length(PQgetvalue(rows, row, label), &characters);
+		label_length(us_word(PQgetvalue(rows, row, label)), &characters);
 		/* half of this one and half of its neighbour */
 		widest = characters + before > widest ? characters + before : widest;
 		before = characters;
@@ -193,7 +199,7 @@ write_bar_labels(UsBuf *body, const UsChart *chart, const PGresult *rows)
 
 	for (int row = 0; row < PQntuples(rows); row += every)
 	{
-		const char *text = PQgetvalue(rows, row, label);
+		const char *text = us_word(PQgetvalue(rows, row, label));
 		char		cut[4 * LABEL_CHARACTERS + 1];
 		int			characters;
 		size_t		len = label_length(text, &characters);
@@ -285,7 +291,7 @@ write_line(UsBuf *body, const UsChart *chart, const PGresult *rows, int s, bool 
 		us_buf_puts(body, drawing ? "" : "h0");
 		drawing = joined;
 	}
-	us_buf_printf(body, "\"><title>%s</title></path>\n", chart->series[s].label);
+	us_buf_printf(body, "\"><title>%s</title></path>\n", us_text(chart->series[s].label));
 }
 
 static void

@@ -10,6 +10,11 @@
 #include <string.h>
 
 #include "dashboard/escape.h"
+#include "dashboard/words.h"
+
+/* between groups of three digits; Spanish has a narrow blank that breaks no line */
+static const char *const groups[US_LANGUAGES] = {",", "\u202f"};
+static const char decimal_points[US_LANGUAGES] = {'.', ','};
 
 /* deeper levels of JSON are not moved further in */
 #define INDENT_DEPTH 64
@@ -17,6 +22,7 @@
 void
 us_format_count(UsBuf *buf, const char *text)
 {
+	UsLanguage	language = us_language_chosen();
 	size_t		digits = strspn(text + (*text == '-'), "0123456789");
 
 	if (*text == '-')
@@ -24,11 +30,14 @@ us_format_count(UsBuf *buf, const char *text)
 	for (size_t i = 0; i < digits; i++)
 	{
 		if (i > 0 && (digits - i) % 3 == 0)
-			us_buf_puts(buf, ",");
+			us_buf_puts(buf, groups[language]);
 		us_buf_add(buf, text + i, 1);
 	}
-	/* what is no integer after all, or its decimals */
-	us_html_text(buf, text + digits);
+	text += digits;
+	if (digits > 0 && text[0] == '.')
+		us_buf_add(buf, &decimal_points[language], *text++ == '.');
+	/* its decimals, or what is no number after all */
+	us_html_text(buf, text);
 }
 
 void
@@ -38,7 +47,7 @@ us_format_number(UsBuf *buf, double value, int decimals)
 
 	if (!isfinite(value))
 	{
-		us_buf_puts(buf, "unknown");
+		us_buf_puts(buf, us_text("unknown"));
 		return;
 	}
 	snprintf(text, sizeof(text), "%.*f", decimals, value);
@@ -49,9 +58,14 @@ void
 us_format_seconds(UsBuf *buf, double seconds)
 {
 	if (!isfinite(seconds))
-		us_buf_puts(buf, "unknown");
+		us_buf_puts(buf, us_text("unknown"));
+	else if (seconds == 0)
+		us_buf_puts(buf, "0 s");
 	else if (seconds < 10)
-		us_buf_printf(buf, "%.1f s", seconds);
+	{
+		us_format_number(buf, seconds, 1);
+		us_buf_puts(buf, " s");
+	}
 	else if (seconds < 60)
 		us_buf_printf(buf, "%.0f s", seconds);
 	else if (seconds < 3600)
@@ -75,7 +89,7 @@ us_format_bytes(UsBuf *buf, double bytes)
 		unit++;
 	}
 	us_format_number(buf, bytes, unit == 0 ? 0 : 1);
-	us_buf_printf(buf, " %s", units[unit]);
+	us_buf_printf(buf, " %s", us_word(units[unit]));
 }
 
 /* the session's DateStyle is ISO and its TimeZone UTC */

@@ -21,6 +21,7 @@
 #include "dashboard/request.h"
 #include "dashboard/route.h"
 #include "dashboard/shared.h"
+#include "dashboard/words.h"
 
 static void
 show_error(const UsRequest *request, UsReply *reply, int status, const char *text)
@@ -45,7 +46,7 @@ show_error(const UsRequest *request, UsReply *reply, int status, const char *tex
 		page.json = us_json_create();
 		us_json_add_text(page.json, "error", text);
 	}
-	us_page_begin(&page, "Not answered");
+	us_page_begin(&page, "Not answered", NULL);
 	if (us_page_is_html(&page))
 		us_buf_printf(&reply->body, "<div class=\"box bad\">%s</div>\n", text);
 	us_page_end(&page);
@@ -136,7 +137,7 @@ answer(UsRequest *request, UsReply *reply)
 		show_error(request, reply, request->error_status, request->error);
 	}
 	if (reply->body.failed)
-		show_error(request, reply, 500, "the answer became too large");
+		show_error(request, reply, 500, us_text("the answer became too large"));
 }
 
 /* what is sent, from one request's variables */

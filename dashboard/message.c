@@ -11,6 +11,7 @@
 
 #include "dashboard/escape.h"
 #include "dashboard/format.h"
+#include "dashboard/words.h"
 
 enum
 {
@@ -52,7 +53,7 @@ write_forms(UsPage *page, const char *part, const UsBuf *bytes)
 {
 	const char *data = us_buf_text(bytes);
 
-	us_buf_printf(page->body, "<pre class=\"code\" tabindex=\"0\" aria-label=\"%s as text\">", part);
+	us_buf_printf(page->body, "<pre class=\"code\" tabindex=\"0\" aria-label=\"%s\">", us_word(part));
 	us_html_bytes(page->body, data, bytes->len);
 	us_buf_puts(page->body, "</pre>\n");
 	if (us_json_is_valid(data, bytes->len))
@@ -60,13 +61,14 @@ write_forms(UsPage *page, const char *part, const UsBuf *bytes)
 		UsBuf		indented = {0};
 
 		us_format_json(&indented, data, bytes->len);
-		us_buf_printf(page->body, "<details id=\"%s-json\"><summary>Indented</summary><pre class=\"code\">",
-					  part);
+		us_buf_printf(page->body, "<details id=\"%s-json\"><summary>%s</summary><pre class=\"code\">",
+					  part, us_text("Indented"));
 		us_html_bytes(page->body, us_buf_text(&indented), indented.len);
 		us_buf_puts(page->body, "</pre></details>\n");
 		us_buf_free(&indented);
 	}
-	us_buf_printf(page->body, "<details id=\"%s-hex\"><summary>Hexadecimal</summary><pre class=\"code\">", part);
+	us_buf_printf(page->body, "<details id=\"%s-hex\"><summary>%s</summary><pre class=\"code\">", part,
+				  us_text("Hexadecimal"));
 	write_hex(page->body, data, bytes->len);
 	us_buf_puts(page->body, "</pre></details>\n");
 }
@@ -83,24 +85,24 @@ write_part(UsPage *page, const PGresult *rows, int row)
 	/* ours in the statement, and so again here: it becomes ids */
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		part = part && strcmp(part, kinds[i]) == 0 ? kinds[i] : part;
-	us_buf_printf(page->body, "<section id=\"%s\"><h2 class=\"part\">%s</h2>\n", part, part);
+	us_buf_printf(page->body, "<section id=\"%s\"><h2 class=\"part\">%s</h2>\n", part, us_word(part));
 	if (hex == NULL)
 		us_buf_printf(page->body, "<p class=\"none\">%s</p>\n",
-					  strcmp(part, "value") == 0 ? "null: a tombstone" : "none");
+					  us_text(strcmp(part, "value") == 0 ? "null: a tombstone" : "none"));
 	else
 	{
 		us_format_unhex(&bytes, hex);
 		us_buf_puts(page->body, "<p class=\"note\">");
 		us_format_count(page->body, size);
-		us_buf_puts(page->body, " bytes");
+		us_buf_printf(page->body, " %s", us_text("bytes"));
 		if (bytes.len == US_MESSAGE_SHOWN)
-			us_buf_puts(page->body, ", the first " US_MESSAGE_SHOWN_SQL " of them here");
+			us_buf_printf(page->body, us_text(", the first %d of them here"), US_MESSAGE_SHOWN);
 		if (strcmp(part, "headers") != 0)
 		{
 			const char *const changes[] = {"download", part, NULL};
 
 			us_buf_puts(page->body, " · ");
-			us_page_link(page, NULL, "Download", changes);
+			us_page_link(page, NULL, us_text("Download"), changes);
 		}
 		us_buf_puts(page->body, "</p>\n");
 		if (bytes.len > 0)

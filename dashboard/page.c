@@ -14,6 +14,7 @@
 #include "dashboard/escape.h"
 #include "dashboard/format.h"
 #include "dashboard/route.h"
+#include "dashboard/words.h"
 
 /* the one version that this was tried with (make plotly) */
 #define US_PLOTLY "plotly-basic-4.1.1.min.js"
@@ -28,14 +29,14 @@ us_page_is_html(const UsPage *page)
 static void
 write_navigation(UsPage *page)
 {
-	us_buf_puts(page->body, "<nav aria-label=\"Pages\"><ul>");
+	us_buf_printf(page->body, "<nav aria-label=\"%s\"><ul>", us_text("Pages"));
 	for (const UsRoute *route = us_routes; route->path; route++)
 	{
 		if (route->navigation == NULL)
 			continue;
 		us_buf_printf(page->body, "<li><a href=\"%s\"%s>%s</a></li>", route->path,
 					  strcmp(route->navigation, page->title) == 0 ? " aria-current=\"page\"" : "",
-					  route->navigation);
+					  us_text(route->navigation));
 	}
 	us_buf_puts(page->body, "</ul></nav>");
 }
@@ -53,7 +54,7 @@ write_states(UsPage *page)
 	/* why it cannot be read, the panels say */
 	if (rows && PQntuples(rows) > 0)
 	{
-		us_buf_puts(page->body, "<p id=\"states\" aria-live=\"polite\">Streams:");
+		us_buf_printf(page->body, "<p id=\"states\" aria-live=\"polite\">%s:", us_text("Streams"));
 		for (int row = 0; row < PQntuples(rows); row++)
 		{
 			const char *state = us_row_text(rows, row, "state");
@@ -69,18 +70,62 @@ write_states(UsPage *page)
 	PQclear(rows);
 }
 
+/* what static/dashboard.js and plots.js say, as attributes data-... of the body */
+static void
+write_script_words(UsBuf *body)
+{
+	static const char *const words[][2] = {
+		{"pause", "Pause"}, {"go-on", "Go on"}, {"paused", "paused"}, {"every", "renewed each # s"},
+		{"renewed", "renewed at #"}, {"failed", "not renewed: no answer at #"}, {"here", "# here"},
+		{"copy", "Copy"}, {"copied", "Copied"}, {"unknown", "unknown"}, {"other", "other"},
+	};
+
+	us_buf_puts(body, "<body");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		us_buf_printf(body, " data-%s=\"%s\"", words[i][0], us_text(words[i][1]));
+	us_buf_puts(body, ">\n");
+}
+
+/* a link to this page in each other language */
+static void
+write_languages(UsPage *page)
+{
+	for (int i = 0; i < US_LANGUAGES; i++)
+	{
+		const char *const changes[] = {"lang", us_language_code((UsLanguage) i), NULL};
+
+		if (i == (int) us_language_chosen())
+			continue;
+		us_buf_printf(page->body, " · <span lang=\"%s\">", changes[1]);
+		us_page_link(page, NULL, us_language_name((UsLanguage) i), changes);
+		us_buf_puts(page->body, "</span>");
+	}
+}
+
+/* a panel's heading is not seen where it says no more than the page's */
+static void
+write_heading(UsPage *page, const UsPanel *panel)
+{
+	bool		repeats = strncmp(panel->title, page->heading, strlen(panel->title)) == 0;
+
+	us_buf_printf(page->body, "<section id=\"%s\"><h2%s>%s</h2>\n", panel->id,
+				  repeats ? " class=\"sr\"" : "", us_text(panel->title));
+}
+
 void
-us_page_begin(UsPage *page, const char *heading)
+us_page_begin(UsPage *page, const char *heading, const char *name)
 {
 	const char *refresh = us_request_param(page->request, "refresh");
 	int			seconds = refresh && strcmp(refresh, "0") == 0 ? 0 : page->refresh_s;
 
+	page->heading = heading;
 	if (!us_page_is_html(page))
 		return;
-	us_buf_puts(page->body, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-				"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-				"<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
-	us_html_text(page->body, heading);
+	us_buf_printf(page->body, "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
+				  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+				  "<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s%s",
+				  us_language_code(us_language_chosen()), us_text(heading), name ? " " : "");
+	us_html_text(page->body, name ? name : "");
 	us_buf_puts(page->body, " · userstream</title>\n"
 				"<link rel=\"icon\" href=\"data:,\">\n"
 				"<link rel=\"stylesheet\" href=\"/static/" US_STYLE "\">\n"
@@ -88,17 +133,21 @@ us_page_begin(UsPage *page, const char *heading)
 	if (page->reply->plotly)
 		us_buf_puts(page->body, "<script src=\"/static/" US_PLOTLY "\" integrity=\"" US_PLOTLY_SUM "\" defer></script>\n"
 					"<script src=\"/static/" US_PLOTS "\" defer></script>\n");
-	us_buf_puts(page->body, "</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header>"
-				"<span class=\"brand\">userstream</span>");
+	us_buf_puts(page->body, "</head>\n");
+	write_script_words(page->body);
+	us_buf_printf(page->body, "<a class=\"skip\" href=\"#main\">%s</a>\n<header>"
+				  "<span class=\"brand\">userstream</span>", us_text("Skip to the content"));
 	write_navigation(page);
-	us_buf_puts(page->body, "<p id=\"refresh\" hidden><span id=\"stamp\"></span> "
-				"<button type=\"button\" id=\"pause\" class=\"small\">Pause</button></p></header>\n");
+	us_buf_printf(page->body, "<p id=\"refresh\" hidden><span id=\"stamp\"></span> "
+				  "<button type=\"button\" id=\"pause\" class=\"small\">%s</button></p></header>\n", us_text("Pause"));
 	us_buf_printf(page->body, "<main id=\"main\" tabindex=\"-1\" data-refresh=\"%d\">\n<h1>", seconds);
-	us_html_text(page->body, heading);
+	us_buf_printf(page->body, name ? "<span class=\"kind\">%s</span> " : "%s", us_text(heading));
+	us_html_text(page->body, name ? name : "");
 	us_buf_puts(page->body, "</h1>\n");
 	if (page->away)
-		us_buf_puts(page->body, "<div class=\"box bad\" role=\"status\"><strong>The database is away.</strong> "
-					"No connection could be made; this page tries again at the next request.</div>\n");
+		us_buf_printf(page->body, "<div class=\"box bad\" role=\"status\"><strong>%s</strong> %s</div>\n",
+					  us_text("The database is away."),
+					  us_text("No connection could be made; this page tries again at the next request."));
 	else if (!page->bare)
 		write_states(page);
 }
@@ -123,12 +172,15 @@ us_page_end(UsPage *page)
 	page->reply->stable_len = page->body->len;
 	if (as_of)
 	{
-		us_buf_puts(page->body, "<p class=\"note\" id=\"as-of\">As of ");
+		us_buf_printf(page->body, "<p class=\"note\" id=\"as-of\">%s ", us_text("As of"));
 		us_format_time(page->body, as_of);
 		us_buf_puts(page->body, "</p>\n");
 	}
-	us_buf_puts(page->body, "</main>\n<footer><p>Times are UTC. <a href=\"?format=json\" id=\"as-json\">This page as JSON</a> · "
-				"<a href=\"/metrics\">Metrics</a></p></footer>\n</body>\n</html>\n");
+	us_buf_printf(page->body, "</main>\n<footer><p>%s <a href=\"?format=json\" id=\"as-json\">%s</a> · "
+				  "<a href=\"/metrics\">%s</a>", us_text("Times are UTC."), us_text("This page as JSON"), us_text("Metrics"));
+	if (!page->bare)
+		write_languages(page);
+	us_buf_puts(page->body, "</p></footer>\n</body>\n</html>\n");
 }
 
 void
@@ -152,7 +204,7 @@ us_page_call(UsPage *page, const char *what, const char *sql)
 	if (!us_page_is_html(page))
 		return;
 	us_buf_puts(page->body, "<div class=\"call\"><span>");
-	us_html_text(page->body, what);
+	us_buf_puts(page->body, us_text(what));
 	us_buf_puts(page->body, "</span><code tabindex=\"0\">");
 	us_html_text(page->body, sql);
 	us_buf_puts(page->body, "</code></div>\n");
@@ -210,17 +262,15 @@ us_page_link(UsPage *page, const char *rel, const char *label, const char *const
 }
 
 void
-us_page_not_found(UsPage *page, const char *what, const char *name)
+us_page_not_found(UsPage *page, const char *none, const char *name)
 {
 	page->reply->status = 404;
-	us_page_begin(page, "Not found");
+	us_page_begin(page, "Not found", NULL);
 	if (us_page_is_html(page))
 	{
-		us_buf_puts(page->body, "<div class=\"box\">There is no ");
-		us_html_text(page->body, what);
-		us_buf_puts(page->body, " <strong>");
+		us_buf_printf(page->body, "<div class=\"box\">%s <strong>", us_text(none));
 		us_html_text(page->body, name);
-		us_buf_puts(page->body, "</strong> that this role may see.</div>\n");
+		us_buf_printf(page->body, "</strong> %s</div>\n", us_text("that this role may see."));
 	}
 	else if (page->json)
 		us_json_add_text(page->json, "error", "not found");
@@ -303,9 +353,8 @@ write_error(UsPage *page, const UsPanel *panel)
 		us_json_add_error(page->json, panel->id, sqlstate, text);
 	if (!us_page_is_html(page))
 		return;
-	us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2><div class=\"box bad\" role=\"status\">",
-				  panel->id, panel->title);
-	us_html_text(page->body, text);
+	write_heading(page, panel);
+	us_buf_printf(page->body, "<div class=\"box bad\" role=\"status\">%s", us_text(text));
 	if (message[0])
 	{
 		us_buf_puts(page->body, " <q>");
@@ -390,11 +439,24 @@ write_note(UsPage *page, const UsPanel *panel, const PGresult *rows, int row, in
 	{
 		if (us_row_text(rows, row, column->name) == NULL)
 			continue;
-		us_buf_printf(page->body, "%s<span class=\"label\">%s%s</span> ", column == note ? "" : " ", column->label,
+		us_buf_printf(page->body, "%s<span class=\"label\">%s%s</span> ", column == note ? "" : " ", us_text(column->label),
 					  column == note ? ":" : "");
 		us_cell_write_value(page->body, column, rows, row);
 	}
 	us_buf_puts(page->body, "</div></td></tr>\n");
+}
+
+static void
+write_column_head(UsBuf *body, const UsPanel *panel, const UsColumn *column)
+{
+	size_t		len = strlen(column->name);
+	bool		sorted = panel->sorted && strncmp(panel->sorted, column->name, len) == 0 &&
+		panel->sorted[len] == ' ';
+
+	us_buf_puts(body, us_cell_is_number(column->kind) ? "<th scope=\"col\" class=\"n\"" : "<th scope=\"col\"");
+	if (sorted)
+		us_buf_printf(body, " aria-sort=\"%s\"", panel->sorted + len + 1);
+	us_buf_printf(body, ">%s</th>", us_text(column->label));
 }
 
 static void
@@ -404,10 +466,9 @@ write_rows(UsPage *page, const UsPanel *panel, const PGresult *rows)
 	int			ncolumns = count_columns(panel);
 
 	us_buf_printf(page->body, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">"
-				  "<table><caption>%s</caption><thead><tr>", panel->title, panel->title);
+				  "<table><caption>%s</caption><thead><tr>", us_text(panel->title), us_text(panel->title));
 	for (int i = 0; i < ncolumns; i++)
-		us_buf_printf(page->body, "<th scope=\"col\"%s>%s</th>",
-					  us_cell_is_number(panel->columns[i].kind) ? " class=\"n\"" : "", panel->columns[i].label);
+		write_column_head(page->body, panel, &panel->columns[i]);
 	us_buf_puts(page->body, "</tr></thead>\n<tbody>\n");
 	for (int row = 0; row < shown; row++)
 	{
@@ -419,7 +480,11 @@ write_rows(UsPage *page, const UsPanel *panel, const PGresult *rows)
 	}
 	us_buf_puts(page->body, "</tbody></table></div>\n");
 	if (shown < PQntuples(rows))
-		us_buf_printf(page->body, "<p class=\"note\">There are more than these %d.</p>\n", shown);
+	{
+		us_buf_puts(page->body, "<p class=\"note\">");
+		us_buf_printf(page->body, us_text("There are more than these %d."), shown);
+		us_buf_puts(page->body, "</p>\n");
+	}
 }
 
 void
@@ -432,7 +497,7 @@ us_page_facts(UsPage *page, const UsPanel *panel, const PGresult *rows)
 		us_page_empty(page, panel);
 		return;
 	}
-	us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n", panel->id, panel->title);
+	write_heading(page, panel);
 	for (int row = 0; row < PQntuples(rows) && row < US_PAGE_MAX_ROWS; row++)
 	{
 		us_buf_puts(page->body, "<dl class=\"facts\">\n");
@@ -443,7 +508,7 @@ us_page_facts(UsPage *page, const UsPanel *panel, const PGresult *rows)
 			/* what is long and absent is not worth a line of its own */
 			if (wide && us_row_text(rows, row, column->name) == NULL)
 				continue;
-			us_buf_printf(page->body, "<div%s><dt>%s</dt><dd%s>", wide ? " class=\"wide\"" : "", column->label,
+			us_buf_printf(page->body, "<div%s><dt>%s</dt><dd%s>", wide ? " class=\"wide\"" : "", us_text(column->label),
 						  column->kind == US_KIND_CODE ? " class=\"code\"" : "");
 			us_cell_write_value(page->body, column, rows, row);
 			us_buf_puts(page->body, "</dd></div>\n");
@@ -458,8 +523,8 @@ us_page_empty(UsPage *page, const UsPanel *panel)
 {
 	if (!us_page_is_html(page))
 		return;
-	us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n<div class=\"box\">%s</div>\n",
-				  panel->id, panel->title, panel->empty);
+	write_heading(page, panel);
+	us_buf_printf(page->body, "<div class=\"box\">%s</div>\n", us_text(panel->empty));
 	if (panel->empty_sql)
 		us_page_call(page, "", panel->empty_sql);
 	us_buf_puts(page->body, "</section>\n");
@@ -470,9 +535,9 @@ static void
 write_table(UsPage *page, const UsPanel *panel, const PGresult *rows)
 {
 	if (panel->folded)
-		us_buf_printf(page->body, "<details id=\"%s-table\"><summary>%s as a table "
+		us_buf_printf(page->body, "<details id=\"%s-table\"><summary><span class=\"sr\">%s, </span>%s "
 					  "(<a href=\"?format=csv&amp;table=%s\">CSV</a>)</summary>\n",
-					  panel->id, panel->title, panel->id);
+					  panel->id, us_text(panel->title), us_text("As a table"), panel->id);
 	write_rows(page, panel, rows);
 	us_buf_puts(page->body, panel->folded ? "</details>\n" : "");
 }
@@ -487,7 +552,7 @@ us_page_table(UsPage *page, const UsPanel *panel, const PGresult *rows)
 		us_page_empty(page, panel);
 		return;
 	}
-	us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n", panel->id, panel->title);
+	write_heading(page, panel);
 	write_table(page, panel, rows);
 	us_buf_puts(page->body, "</section>\n");
 }
@@ -506,9 +571,9 @@ us_page_panel(UsPage *page, const UsPanel *panel, int nparams, const char *const
 
 bool
 us_page_one(UsPage *page, const char *heading, const UsPanel *panel, int nparams,
-			const char *const *params, const char *what, const char *name, PGresult **rows)
+			const char *const *params, const char *name, const char *none, PGresult **rows)
 {
-	us_page_begin(page, heading);
+	us_page_begin(page, heading, name);
 	*rows = us_page_query(page, panel, nparams, params);
 	if (*rows == NULL)
 		return true;
@@ -523,8 +588,22 @@ us_page_one(UsPage *page, const char *heading, const UsPanel *panel, int nparams
 	PQclear(*rows);
 	*rows = NULL;
 	us_buf_free(page->body);
-	us_page_not_found(page, what, name);
+	us_page_not_found(page, none, name);
 	return false;
+}
+
+void
+us_page_begin_charts(UsPage *page)
+{
+	if (us_page_is_html(page))
+		us_buf_puts(page->body, "<div class=\"charts\">\n");
+}
+
+void
+us_page_end_charts(UsPage *page)
+{
+	if (us_page_is_html(page))
+		us_buf_puts(page->body, "</div>\n");
 }
 
 void
@@ -535,8 +614,8 @@ us_page_charts(UsPage *page, const UsPanel *panel, int nparams, const char *cons
 
 	if (rows && us_page_is_html(page) && PQntuples(rows) > 0)
 	{
-		us_buf_printf(page->body, "<section id=\"%s\"><h2>%s</h2>\n%s", panel->id, panel->title,
-					  ncharts > 1 ? "<div class=\"charts\">\n" : "");
+		write_heading(page, panel);
+		us_buf_puts(page->body, ncharts > 1 ? "<div class=\"charts\">\n" : "");
 		for (int i = 0; i < ncharts; i++)
 			draw(page->body, charts[i], rows);
 		us_buf_puts(page->body, ncharts > 1 ? "</div>\n" : "");

@@ -29,6 +29,7 @@
 typedef enum UsKind
 {
 	US_KIND_TEXT,
+	US_KIND_WORD,				/* text of ours, in the reader's language */
 	US_KIND_LONG,				/* text that may be long: breaks anywhere */
 	US_KIND_CODE,				/* as TEXT, of one width */
 	US_KIND_STATE,				/* word with a mark */
@@ -65,6 +66,7 @@ typedef struct UsPanel
 	const char *absent;			/* when what it reads does not exist, or NULL */
 	bool		looks;			/* waits for Kafka */
 	bool		folded;			/* the table of a chart: behind a click */
+	const char *sorted;			/* column that the rows follow, and how: "id descending", or NULL */
 } UsPanel;
 
 typedef struct UsPage
@@ -73,7 +75,8 @@ typedef struct UsPage
 	UsReply    *reply;
 	UsBuf	   *body;			/* the reply's */
 	UsJson	   *json;			/* only for US_FORMAT_JSON */
-	const char *title;
+	const char *title;			/* of its place in the navigation */
+	const char *heading;		/* as us_page_begin was told */
 	int			refresh_s;		/* 0: never */
 	bool		away;			/* no database */
 	bool		bare;			/* no look at the database for the frame */
@@ -81,20 +84,21 @@ typedef struct UsPage
 	bool		csv_done;
 } UsPage;
 
-/* frame of a page; between them, panels */
-extern void us_page_begin(UsPage *page, const char *heading);
+/* frame of a page; between them, panels.  name: of the one thing that it is about, or NULL */
+extern void us_page_begin(UsPage *page, const char *heading, const char *name);
 extern void us_page_end(UsPage *page);
 
 /*
  * us_page_one -- begins a page about one thing with the panel that has it
  *
- * In:      what, name  "stream", "users": for the page that says that there is none
+ * In:      heading, name  as for us_page_begin
+ *          none        "There is no stream", for the page that says so
  * Out:     rows        of the panel, the caller's to clear; NULL: not to be read,
  *                      or another table is asked for as CSV
  * Returns: false: there is no such thing; the page says so and is finished
  */
 extern bool us_page_one(UsPage *page, const char *heading, const UsPanel *panel, int nparams,
-						const char *const *params, const char *what, const char *name,
+						const char *const *params, const char *name, const char *none,
 						PGresult **rows);
 
 /* a panel's rows (the caller's to clear), or NULL after it has said why */
@@ -113,6 +117,10 @@ extern int	us_page_panel(UsPage *page, const UsPanel *panel, int nparams,
 extern void us_page_charts(UsPage *page, const UsPanel *panel, int nparams,
 						   const char *const *params, const UsChart *const *charts, int ncharts,
 						   UsDraw draw);
+
+/* around panels that stand beside each other where there is room */
+extern void us_page_begin_charts(UsPage *page);
+extern void us_page_end_charts(UsPage *page);
 
 /* whether what is written now is a page for people */
 extern bool us_page_is_html(const UsPage *page);
@@ -133,7 +141,7 @@ extern void us_sql_literal(UsBuf *buf, const char *text);
 extern void us_page_link(UsPage *page, const char *rel, const char *label,
 						 const char *const *changes);
 /* a page that says that there is no such thing */
-extern void us_page_not_found(UsPage *page, const char *what, const char *name);
+extern void us_page_not_found(UsPage *page, const char *none, const char *name);
 /* value of a column by name, or NULL */
 extern const char *us_row_text(const PGresult *rows, int row, const char *column);
 /* a state's word with its mark */

@@ -12,6 +12,7 @@
 #include "dashboard/message.h"
 #include "dashboard/parse.h"
 #include "dashboard/route.h"
+#include "dashboard/words.h"
 
 /* which of them: $1 stream, $2 feed, $3 mirror, of which at most one is not null */
 #define ABOUT \
@@ -29,17 +30,17 @@ static const UsColumn summary_columns[] = {
 };
 
 /* of so many, so that it costs the same in a flood */
-#define SUMMARY_LETTERS "10000"
+#define SUMMARY_LETTERS "1000"
 
 static const UsPanel summary_panel = {
-	"summary", "Last 24 hours, by reason (the newest " SUMMARY_LETTERS ")",
+	"summary", "Last 24 hours, by reason (of the newest 1000)",
 	"SELECT coalesce('stream ' || stream, 'feed ' || feed, 'mirror ' || mirror) AS about, sqlstate,"
 	" column_name, count(*) AS n, count(*) FILTER (WHERE retried_at IS NULL) AS waiting,"
 	" max(created_at) AS latest FROM (SELECT * FROM userstream.dead_letter WHERE " ABOUT
-	" ORDER BY id DESC LIMIT " SUMMARY_LETTERS ") newest"
+	" ORDER BY created_at DESC, id DESC LIMIT " SUMMARY_LETTERS ") newest"
 	" WHERE created_at > now() - interval '24 hours'"
 	" GROUP BY stream, feed, mirror, sqlstate, column_name ORDER BY n DESC, about LIMIT 1001",
-	summary_columns, "None came in the last 24 hours.", NULL, NULL, false, false
+	summary_columns, "None came in the last 24 hours.", NULL, NULL, false, false, "n descending"
 };
 
 static const UsColumn arrival_columns[] = {
@@ -48,19 +49,19 @@ static const UsColumn arrival_columns[] = {
 	{0}
 };
 
+/* counted in an index, and no more than so many: a flood costs no more than that */
 static const UsPanel arrivals_panel = {
 	"arrivals", "Arrivals, last 24 hours",
-	"SELECT to_char(h, 'HH24:MI') AS hour, coalesce(d.n, 0) AS n"
+	"SELECT to_char(h, 'HH24:MI') AS hour, n"
 	" FROM generate_series(date_trunc('hour', now()) - interval '23 hours', date_trunc('hour', now()),"
-	" interval '1 hour') h"
-	" LEFT JOIN (SELECT date_trunc('hour', created_at) AS at, count(*) AS n FROM userstream.dead_letter"
-	" WHERE created_at >= date_trunc('hour', now()) - interval '23 hours' AND " ABOUT " GROUP BY 1) d ON d.at = h"
-	" ORDER BY h",
-	arrival_columns, "", NULL, NULL, false, true
+	" interval '1 hour') h,"
+	" LATERAL (SELECT count(*) AS n FROM (SELECT FROM userstream.dead_letter"
+	" WHERE created_at >= h AND created_at < h + interval '1 hour' AND " ABOUT " LIMIT 2000) letters) l ORDER BY h",
+	arrival_columns, "", NULL, NULL, false, true, NULL
 };
 
 static const UsChart arrivals_chart = {
-	"arrivals", "Dead letters by hour, last 24 hours", "hour, UTC", "dead letters", "hour",
+	"arrivals", "Dead letters by hour, last 24 hours (counted to 2000)", "hour, UTC", "dead letters", "hour",
 	{{"n", "dead letters"}, {0}}
 };
 
@@ -78,17 +79,18 @@ static const UsColumn letter_columns[] = {
 	{0}
 };
 
-/* by id, not by OFFSET: the last page costs what the first does */
+/* behind the letter $6, not by OFFSET: the last page costs what the first does */
 static const UsPanel letters_panel = {
 	"dead_letters", "Dead letters, newest first",
 	"SELECT id, created_at, coalesce('stream ' || stream, 'feed ' || feed, 'mirror ' || mirror) AS about,"
 	" topic, partition, kafka_offset, sqlstate, column_name, constraint_name, error, retries, retried_at"
 	" FROM userstream.dead_letter"
 	" WHERE " ABOUT " AND ($4::text IS NULL OR sqlstate = $4)"
-	" AND ($5::text IS NULL OR retried_at IS NULL) AND ($6::bigint IS NULL OR id < $6)"
-	" ORDER BY id DESC LIMIT $7::integer",
+	" AND ($5::text IS NULL OR retried_at IS NULL) AND ($6::bigint IS NULL OR (created_at, id) <"
+	" (SELECT b.created_at, b.id FROM userstream.dead_letter b WHERE b.id = $6))"
+	" ORDER BY created_at DESC, id DESC LIMIT $7::integer",
 	letter_columns, "There is none: every message became its rows, or this role may not see others' dead letters.",
-	NULL, NULL, false, false
+	NULL, NULL, false, false, "created_at descending"
 };
 
 /* what the list can be asked for, in the order of its statement's parameters */
@@ -112,19 +114,20 @@ write_filter(UsPage *page)
 {
 	if (!us_page_is_html(page))
 		return;
-	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\" aria-label=\"Filter\">");
+	us_buf_printf(page->body, "<form method=\"get\" class=\"filter\" role=\"search\" aria-label=\"%s\">", us_text("Filter"));
 	for (int i = 0; i < FILTERS - 1; i++)
 	{
 		const char *value = us_request_param(page->request, filters[i].name);
 
-		us_buf_printf(page->body, "<label>%s <input name=\"%s\" id=\"%s\" value=\"", filters[i].label,
+		us_buf_printf(page->body, "<label>%s <input name=\"%s\" id=\"%s\" value=\"", us_text(filters[i].label),
 					  filters[i].name, i == 0 ? "filter" : filters[i].name);
 		us_html_attr(page->body, value ? value : "");
 		us_buf_puts(page->body, "\"></label> ");
 	}
 	us_buf_printf(page->body, "<label><input type=\"checkbox\" name=\"waiting\" id=\"waiting\" "
-				  "value=\"1\"%s> %s</label> <button>Filter</button></form>\n",
-				  us_request_param(page->request, "waiting") ? " checked" : "", filters[FILTERS - 1].label);
+				  "value=\"1\"%s> %s</label> <button>%s</button></form>\n",
+				  us_request_param(page->request, "waiting") ? " checked" : "",
+				  us_text(filters[FILTERS - 1].label), us_text("Filter"));
 }
 
 void
@@ -148,12 +151,14 @@ us_show_dead_letters(UsPage *page, const char *name)
 	snprintf(limit_text, sizeof(limit_text), "%" PRId64, limit);
 	params[FILTERS] = before >= 0 ? before_text : NULL;
 	params[FILTERS + 1] = limit_text;
-	us_page_begin(page, "Dead letters");
+	us_page_begin(page, "Dead letters", NULL);
 	write_filter(page);
 	if (before < 0)
 	{
+		us_page_begin_charts(page);
 		us_page_panel(page, &summary_panel, ABOUTS, params);
 		us_page_charts(page, &arrivals_panel, ABOUTS, params, charts, 1, us_chart_bars);
+		us_page_end_charts(page);
 	}
 	letters = us_page_query(page, &letters_panel, FILTERS + 2, params);
 	if (letters)
@@ -163,7 +168,7 @@ us_show_dead_letters(UsPage *page, const char *name)
 		const char *const changes[] = {"before", us_row_text(letters, (int) limit - 1, "id"), NULL};
 
 		us_buf_puts(page->body, "<p>");
-		us_page_link(page, "next", "Older ones", changes);
+		us_page_link(page, "next", us_text("Older ones"), changes);
 		us_buf_puts(page->body, "</p>\n");
 	}
 	PQclear(letters);
@@ -195,7 +200,7 @@ static const UsPanel letter_panel = {
 	"SELECT id, stream, feed, mirror, owner, created_at, topic, partition, kafka_offset, message_at,"
 	" sqlstate, error, column_name, constraint_name, retries, retried_at"
 	" FROM userstream.dead_letter WHERE id = $1::bigint",
-	letter_parts, "", NULL, NULL, false, false
+	letter_parts, "", NULL, NULL, false, false, NULL
 };
 
 static const UsPanel message_panel = {
@@ -204,13 +209,13 @@ static const UsPanel message_panel = {
 	" FROM userstream.dead_letter d, LATERAL (VALUES (1, 'key', d.key), (2, 'value', d.value),"
 	" (3, 'headers', convert_to(d.headers::text, 'UTF8'))) AS p(n, part, b)"
 	" WHERE d.id = $1::bigint ORDER BY n",
-	NULL, "", NULL, NULL, false, false
+	NULL, "", NULL, NULL, false, false, NULL
 };
 
 static const UsPanel bytes_panel = {
 	"bytes", "Bytes",
 	"SELECT CASE $2 WHEN 'key' THEN key ELSE value END FROM userstream.dead_letter WHERE id = $1::bigint",
-	NULL, "", NULL, NULL, false, false
+	NULL, "", NULL, NULL, false, false, NULL
 };
 
 static void
@@ -252,7 +257,7 @@ us_show_dead_letter(UsPage *page, const char *name)
 		return;
 	if (!us_parse_int64(name, INT64_MAX, &id))
 	{
-		us_page_not_found(page, "dead letter", name);
+		us_page_not_found(page, "There is no dead letter", name);
 		return;
 	}
 	if (part)
@@ -260,7 +265,7 @@ us_show_dead_letter(UsPage *page, const char *name)
 		download(page, name, id, part);
 		return;
 	}
-	if (!us_page_one(page, "Dead letter", &letter_panel, 1, &name, "dead letter", name, &letter))
+	if (!us_page_one(page, "Dead letter", &letter_panel, 1, &name, name, "There is no dead letter", &letter))
 		return;
 	if (letter || !us_page_is_html(page))
 	{

@@ -12,6 +12,7 @@
 #include "dashboard/escape.h"
 #include "dashboard/parse.h"
 #include "dashboard/route.h"
+#include "dashboard/words.h"
 
 static const UsColumn feed_columns[] = {
 	{"feed", "Feed", US_KIND_TEXT, "/feeds/", NULL, NULL},
@@ -27,17 +28,24 @@ static const UsColumn feed_columns[] = {
 	{0}
 };
 
+#define FEEDS \
+	"SELECT feed, state, last_run_at, last_success_at," \
+	" extract(epoch FROM last_success_age)::float8 AS last_success_seconds, schedule, next_run_at," \
+	" runs_24h, failures_24h, last_error FROM userstream.feed_status WHERE ($1::text IS NULL OR feed = $1)" \
+	" ORDER BY " US_STATES_WORST_FIRST " NULLS LAST, feed" \
+	" LIMIT 1001"
+
 static const UsPanel feeds_panel = {
-	"feeds", "Feeds",
-	"SELECT feed, state, last_run_at, last_success_at,"
-	" extract(epoch FROM last_success_age)::float8 AS last_success_seconds, schedule, next_run_at,"
-	" runs_24h, failures_24h, last_error FROM userstream.feed_status WHERE ($1::text IS NULL OR feed = $1)"
-	" ORDER BY " US_STATES_WORST_FIRST " NULLS LAST, feed"
-	" LIMIT 1001",
+	"feeds", "Feeds", FEEDS,
 	feed_columns, "No feed yet, or none that this page's role may see.",
 	"SELECT userstream.create_feed('randomuser', server => 'randomuser', records => '$.results[*]',"
 	" kafka_server => 'kafka', topic => 'users_created', key => 'id')",
-	NULL, false, false
+	NULL, false, false, "state other"
+};
+
+/* of one feed, all but its name */
+static const UsPanel feed_panel = {
+	"feeds", "State", FEEDS, &feed_columns[1], "", NULL, NULL, false, false, NULL
 };
 
 static const UsColumn run_columns[] = {
@@ -60,29 +68,28 @@ static const UsColumn run_columns[] = {
  * are 30 runs, unless each was tried more than ten times.
  */
 #define RUNS \
-	"SELECT *, feed || '/' || run_id AS place FROM (" \
-	"SELECT run_id, feed, (array_agg(state ORDER BY attempt DESC))[1] AS state," \
+	"SELECT run_id, feed, feed || '/' || run_id AS place, (array_agg(state ORDER BY attempt DESC))[1] AS state," \
 	" min(started_at) AS started_at," \
 	" CASE WHEN bool_and(finished_at IS NOT NULL)" \
 	" THEN extract(epoch FROM max(finished_at) - min(started_at))::float8 END AS seconds," \
 	" count(*) AS attempts, sum(records)::bigint AS records," \
 	" sum(records_produced)::bigint AS records_produced, sum(records_failed)::bigint AS records_failed," \
-	" (array_agg(error ORDER BY attempt DESC))[1] AS error," \
-	" row_number() OVER (PARTITION BY feed ORDER BY run_id DESC) AS place_in_feed" \
-	" FROM (SELECT feed FROM userstream.feed_status WHERE $1::text IS NULL OR feed = $1) AS f, LATERAL (SELECT run_id, state, attempt, started_at, finished_at, records," \
-	" records_produced, records_failed, error FROM userstream.feed_run AS r WHERE r.feed = f.feed" \
-	" ORDER BY started_at DESC LIMIT 300) AS attempts" \
-	" GROUP BY feed, run_id) AS runs WHERE place_in_feed <= 30 ORDER BY feed, run_id DESC LIMIT 1001"
+	" (array_agg(error ORDER BY attempt DESC))[1] AS error" \
+	" FROM (SELECT feed FROM userstream.feed_status WHERE $1::text IS NULL OR feed = $1) AS f," \
+	" LATERAL (SELECT *, dense_rank() OVER (ORDER BY run_id DESC) AS nth FROM" \
+	" (SELECT run_id, state, attempt, started_at, finished_at, records, records_produced, records_failed, error" \
+	" FROM userstream.feed_run AS r WHERE r.feed = f.feed ORDER BY started_at DESC LIMIT 300) AS latest) AS attempts" \
+	" WHERE nth <= 30 GROUP BY feed, run_id ORDER BY feed, run_id DESC LIMIT 1001"
 
 static const UsPanel runs_panel = {
 	"runs", "Last 30 runs of each feed", RUNS,
 	run_columns, "No run is kept.", "CALL userstream.run_feed('randomuser')",
-	NULL, false, true
+	NULL, false, true, NULL
 };
 
 static const UsPanel feed_runs_panel = {
 	"runs", "Last 30 runs", RUNS,
-	run_columns, "It never ran, or its runs are no longer kept.", NULL, NULL, false, false
+	run_columns, "It never ran, or its runs are no longer kept.", NULL, NULL, false, false, "run_id descending"
 };
 
 static const UsChart duration_chart = {
@@ -116,16 +123,17 @@ static const UsPanel attempts_panel = {
 	" records_produced, records_failed, records_skipped, first_offsets::text AS first_offsets,"
 	" last_offsets::text AS last_offsets, error"
 	" FROM userstream.feed_run WHERE feed = $1 AND run_id = $2::bigint ORDER BY attempt LIMIT 1001",
-	attempt_columns, "", NULL, NULL, false, false
+	attempt_columns, "", NULL, NULL, false, false, "attempt ascending"
+};
+
+/* of a run's square, in each language */
+static const char *const letters[][2] = {
+	{"succeeded", "S"}, {"failed", "F"}, {"running", "R"}, {"cancelled", "C"}, {"skipped", "–"}
 };
 
 static const char *
 run_letter(const char *state)
 {
-	static const char *const letters[][2] = {
-		{"succeeded", "S"}, {"failed", "F"}, {"running", "R"}, {"cancelled", "C"}, {"skipped", "–"}
-	};
-
 	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
 	{
 		if (strcmp(state, letters[i][0]) == 0)
@@ -141,7 +149,7 @@ write_grid(UsPage *page, const PGresult *runs)
 	const char *feed = NULL;
 	int			row = 0;
 
-	us_buf_puts(page->body, "<section id=\"grid\"><h2>Last runs</h2>\n");
+	us_buf_printf(page->body, "<section id=\"grid\"><h2>%s</h2>\n", us_text("Last runs"));
 	while (row < PQntuples(runs))
 	{
 		int			end = row;
@@ -161,18 +169,20 @@ write_grid(UsPage *page, const PGresult *runs)
 			us_buf_puts(page->body, "\"><a href=\"/feeds/");
 			us_url_arg(page->body, feed);
 			us_buf_printf(page->body, "/%s\" title=\"", us_row_text(runs, i, "run_id"));
-			us_html_attr(page->body, state);
+			us_html_attr(page->body, us_word(state));
 			us_buf_puts(page->body, ", ");
 			us_html_attr(page->body, us_row_text(runs, i, "started_at"));
 			us_buf_puts(page->body, "\"><span class=\"sr\">");
-			us_html_text(page->body, state);
+			us_html_text(page->body, us_word(state));
 			us_buf_printf(page->body, "</span><span aria-hidden=\"true\">%s</span></a></li>", run_letter(state));
 		}
 		us_buf_puts(page->body, "</ol></div>\n");
 		row = end;
 	}
-	us_buf_puts(page->body, "<p class=\"note\">S succeeded · F failed · R running · C cancelled · "
-				"– skipped</p></section>\n");
+	us_buf_puts(page->body, "<p class=\"note\">");
+	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
+		us_buf_printf(page->body, "%s%s %s", i ? " · " : "", letters[i][1], us_text(letters[i][0]));
+	us_buf_puts(page->body, "</p></section>\n");
 }
 
 void
@@ -182,7 +192,7 @@ us_show_feeds(UsPage *page, const char *name)
 	PGresult   *runs;
 
 	(void) name;
-	us_page_begin(page, "Feeds");
+	us_page_begin(page, "Feeds", NULL);
 	us_page_panel(page, &feeds_panel, 1, all);
 	runs = us_page_query(page, &runs_panel, 1, all);
 	if (runs)
@@ -196,14 +206,12 @@ us_show_feeds(UsPage *page, const char *name)
 }
 
 static void
-show_run(UsPage *page, const char *feed, const char *run)
+show_run(UsPage *page, const char *place, const char *feed, const char *run)
 {
 	const char *params[] = {feed, run};
-	char		heading[200];
 	PGresult   *attempts;
 
-	snprintf(heading, sizeof(heading), "%.120s, run %s", feed, run);
-	if (!us_page_one(page, heading, &attempts_panel, 2, params, "run", heading, &attempts))
+	if (!us_page_one(page, "Run", &attempts_panel, 2, params, place, "There is no run", &attempts))
 		return;
 	PQclear(attempts);
 	us_page_call_with(page, "Run it now", "CALL userstream.run_feed(", feed, ")");
@@ -235,10 +243,10 @@ us_show_feed(UsPage *page, const char *name)
 	if (slash && us_parse_int64(slash + 1, INT64_MAX, &run) && !is_feed(name))
 	{
 		*slash = '\0';
-		show_run(page, feed, slash + 1);
+		show_run(page, name, feed, slash + 1);
 		return;
 	}
-	if (!us_page_one(page, feed, &feeds_panel, 1, &param, "feed", feed, &found))
+	if (!us_page_one(page, "Feed", &feed_panel, 1, &param, feed, "There is no feed", &found))
 		return;
 	PQclear(found);
 	us_page_charts(page, &feed_runs_panel, 1, &param, duration_charts, 1, us_chart_bars);

@@ -15,19 +15,19 @@
 #include "dashboard/message.h"
 #include "dashboard/parse.h"
 #include "dashboard/route.h"
+#include "dashboard/words.h"
 
 /* that a filter looks at; it looks no further */
 #define LOOK_MESSAGES 5000
 /* partitions that are named as links */
 #define MAX_LINKS 64
 
-
 static const UsPanel stream_panel = {
 	"stream", "Stream",
 	"SELECT s.stream, s.server, s.topic, max(p.partition) AS last_partition"
 	" FROM userstream.stream_status s LEFT JOIN userstream.partition_status p USING (stream)"
 	" WHERE s.stream = $1 GROUP BY 1, 2, 3",
-	NULL, "", NULL, NULL, false, false
+	NULL, "", NULL, NULL, false, false, NULL
 };
 
 static const UsColumn message_columns[] = {
@@ -62,7 +62,7 @@ static const UsPanel messages_panel = {
 	" ORDER BY CASE WHEN $4::bigint IS NULL AND $5::timestamptz IS NULL THEN message_at END DESC NULLS LAST,"
 	" CASE WHEN $4::bigint IS NULL AND $5::timestamptz IS NULL THEN kafka_offset END DESC,"
 	" kafka_offset, partition LIMIT $10::integer) h ON true",
-	message_columns, "No message there.", NULL, NULL, true, false
+	message_columns, "No message there.", NULL, NULL, true, false, NULL
 };
 
 static const struct
@@ -77,18 +77,18 @@ static const struct
 static void
 write_form(UsPage *page)
 {
-	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\" aria-label=\"Filter\">");
+	us_buf_printf(page->body, "<form method=\"get\" class=\"filter\" role=\"search\" aria-label=\"%s\">", us_text("Filter"));
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
 	{
 		const char *value = us_request_param(page->request, inputs[i].name);
 
-		us_buf_printf(page->body, "<label>%s <input id=\"%s\" name=\"%s\"%s value=\"", inputs[i].label,
+		us_buf_printf(page->body, "<label>%s <input id=\"%s\" name=\"%s\"%s value=\"", us_text(inputs[i].label),
 					  strcmp(inputs[i].name, "contains") == 0 ? "filter" : inputs[i].name, inputs[i].name,
 					  strcmp(inputs[i].name, "from") == 0 ? " placeholder=\"2026-01-31T00:00:00Z\"" : "");
 		us_html_attr(page->body, value ? value : "");
 		us_buf_puts(page->body, "\"></label> ");
 	}
-	us_buf_puts(page->body, "<button>Look</button></form>\n");
+	us_buf_printf(page->body, "<button>%s</button></form>\n", us_text("Look"));
 }
 
 /* an empty field of the form is one that was not asked for */
@@ -108,11 +108,12 @@ write_looked(UsPage *page, const PGresult *messages, const char *offset)
 
 	if (!us_page_is_html(page) || looked == NULL || first == NULL)
 		return;
-	us_buf_printf(page->body, "<p class=\"note\">Looked at %s messages, offsets %s to %s.", looked, first,
+	us_buf_puts(page->body, "<p class=\"note\">");
+	us_buf_printf(page->body, us_text("Looked at %s messages, offsets %s to %s."), looked, first,
 				  us_row_text(messages, 0, "last_offset"));
 	if (offset && strcmp(offset, first) != 0 && us_request_param(page->request, "partition"))
-		us_buf_printf(page->body, " Offset %s is absent (compacted, deleted, or a mark of a transaction);"
-					  " the next one is %s.", offset, first);
+		us_buf_printf(page->body, us_text(" Offset %s is absent (compacted, deleted, or a mark of a transaction); the next one is %s."),
+					  offset, first);
 	us_buf_puts(page->body, "</p>\n");
 }
 
@@ -136,10 +137,10 @@ write_steps(UsPage *page, const PGresult *stream, const PGresult *messages, int6
 
 	if (!us_page_is_html(page))
 		return;
-	us_buf_puts(page->body, "<nav aria-label=\"Messages\"><p>");
+	us_buf_printf(page->body, "<nav aria-label=\"%s\"><p>", us_text("Messages"));
 	if (us_request_param(page->request, "partition") == NULL)
 	{
-		us_buf_puts(page->body, "Partition");
+		us_buf_puts(page->body, us_text("Partition"));
 		for (int i = 0; partition && i <= atoi(partition) && i < MAX_LINKS; i++)
 		{
 			char		text[12];
@@ -155,9 +156,9 @@ write_steps(UsPage *page, const PGresult *stream, const PGresult *messages, int6
 		int64_t		begin = atoll(first);
 
 		if (begin > 0)
-			write_offset_link(page, "prev", "Previous", begin > looked ? begin - looked : 0);
+			write_offset_link(page, "prev", us_text("Previous"), begin > looked ? begin - looked : 0);
 		us_buf_puts(page->body, begin > 0 ? " · " : "");
-		write_offset_link(page, "next", "Next", atoll(last) + 1);
+		write_offset_link(page, "next", us_text("Next"), atoll(last) + 1);
 	}
 	us_buf_puts(page->body, "</p></nav>\n");
 }
@@ -249,7 +250,7 @@ static const UsPanel place_panel = {
 	"place", "Place",
 	"SELECT topic, partition, kafka_offset, message_at" ONE_MESSAGE,
 	place_columns, "No message has this offset: it is compacted, deleted, not there yet, or a mark of a transaction.",
-	NULL, NULL, true, false
+	NULL, NULL, true, false, NULL
 };
 
 static const UsPanel parts_panel = {
@@ -257,13 +258,13 @@ static const UsPanel parts_panel = {
 	"SELECT part, octet_length(b) AS size, substring(b FROM 1 FOR " US_MESSAGE_SHOWN_SQL ") AS bytes"
 	" FROM (SELECT *" ONE_MESSAGE ") m, LATERAL (VALUES (1, 'key', m.key), (2, 'value', m.value),"
 	" (3, 'headers', convert_to(m.headers::text, 'UTF8'))) AS p(n, part, b) ORDER BY n",
-	NULL, "", NULL, NULL, true, false
+	NULL, "", NULL, NULL, true, false, NULL
 };
 
 static const UsPanel bytes_panel = {
 	"bytes", "Bytes",
 	"SELECT CASE $5 WHEN 'key' THEN key ELSE value END" ONE_MESSAGE,
-	NULL, "", NULL, NULL, true, false
+	NULL, "", NULL, NULL, true, false, NULL
 };
 
 /* the statement that a person with the stream's rights can run */
@@ -288,7 +289,7 @@ write_neighbours(UsPage *page, const char *name, const char *partition, int64_t 
 {
 	if (!us_page_is_html(page))
 		return;
-	us_buf_puts(page->body, "<nav aria-label=\"Messages\"><p>");
+	us_buf_printf(page->body, "<nav aria-label=\"%s\"><p>", us_text("Messages"));
 	for (int step = -1; step <= 1; step += 2)
 	{
 		if (offset + step < 0 || offset == INT64_MAX)
@@ -296,12 +297,12 @@ write_neighbours(UsPage *page, const char *name, const char *partition, int64_t 
 		us_buf_printf(page->body, "<a rel=\"%s\" href=\"/messages/", step < 0 ? "prev" : "next");
 		us_url_arg(page->body, name);
 		us_buf_printf(page->body, "/%s/%" PRId64 "\">%s</a> ", partition, offset + step,
-					  step < 0 ? "Previous" : "Next");
+					  us_text(step < 0 ? "Previous" : "Next"));
 	}
 	us_buf_puts(page->body, "<a href=\"/messages/");
 	us_url_arg(page->body, name);
-	us_buf_printf(page->body, "?partition=%s&amp;offset=%" PRId64 "\">List from here</a></p></nav>\n",
-				  partition, offset);
+	us_buf_printf(page->body, "?partition=%s&amp;offset=%" PRId64 "\">%s</a></p></nav>\n",
+				  partition, offset, us_text("List from here"));
 }
 
 static void
@@ -365,7 +366,7 @@ us_show_messages(UsPage *page, const char *name)
 	char	   *offset = NULL;
 	PGresult   *stream;
 
-	us_page_begin(page, name);
+	us_page_begin(page, "Messages of", name);
 	stream = us_page_query(page, &stream_panel, 1, &name);
 	snprintf(place, sizeof(place), "%s", name);
 	if (stream && PQntuples(stream) == 0 && split_place(place, &partition, &offset))
@@ -376,7 +377,7 @@ us_show_messages(UsPage *page, const char *name)
 	if (stream && PQntuples(stream) == 0)
 	{
 		us_buf_free(page->body);
-		us_page_not_found(page, "stream", name);
+		us_page_not_found(page, "There is no stream", name);
 		PQclear(stream);
 		return;
 	}

@@ -37,7 +37,7 @@ static const UsPanel mirrors_panel = {
 	mirror_columns, "No mirror yet, or none that this page's role may see.",
 	"SELECT userstream.create_mirror('users', target => 'created_users', server => 'cassandra',"
 	" keyspace => 'spark_streams', table_name => 'created_users')",
-	"The userstream of this database has no mirrors: its version is older than they are.", false, false
+	"The userstream of this database has no mirrors: its version is older than they are.", false, false, NULL
 };
 
 void
@@ -46,7 +46,7 @@ us_show_mirrors(UsPage *page, const char *name)
 	PGresult   *mirrors;
 
 	(void) name;
-	us_page_begin(page, "Mirrors");
+	us_page_begin(page, "Mirrors", NULL);
 	mirrors = us_page_query(page, &mirrors_panel, 0, NULL);
 	if (mirrors)
 		us_page_facts(page, &mirrors_panel, mirrors);

@@ -8,6 +8,7 @@
 #include "dashboard/chart.h"
 #include "dashboard/escape.h"
 #include "dashboard/route.h"
+#include "dashboard/words.h"
 
 static const UsColumn stream_columns[] = {
 	{"stream", "Stream", US_KIND_TEXT, "/streams/", NULL, NULL},
@@ -37,7 +38,7 @@ static const UsPanel streams_panel = {
 	stream_columns,
 	"No stream yet, or none that this page's filter or its role may see.",
 	"SELECT userstream.create_stream('users', server => 'kafka', topic => 'users_created', target => 'created_users')",
-	NULL, false, false
+	NULL, false, false, "state other"
 };
 
 static const UsColumn incident_columns[] = {
@@ -56,7 +57,7 @@ static const UsPanel incidents_panel = {
 	" partition, kind, detail, what_to_do"
 	" FROM userstream.incident WHERE closed_at IS NULL AND ($1::text IS NULL OR stream = $1)"
 	" ORDER BY opened_at DESC, id DESC LIMIT 1001",
-	incident_columns, "None: nothing waits for a person.", NULL, NULL, false, false
+	incident_columns, "None: nothing waits for a person.", NULL, NULL, false, false, "opened_at descending"
 };
 
 static const UsColumn past_columns[] = {
@@ -72,11 +73,11 @@ static const UsPanel past_panel = {
 	"past_incidents", "Incidents that are over",
 	"SELECT opened_at, closed_at, partition, kind, detail FROM userstream.incident"
 	" WHERE closed_at IS NOT NULL AND stream = $1 ORDER BY closed_at DESC, id DESC LIMIT 20",
-	past_columns, "None that is kept.", NULL, NULL, false, false
+	past_columns, "None that is kept.", NULL, NULL, false, false, "closed_at descending"
 };
 
 static const UsColumn definition_columns[] = {
-	{"part", "Part", US_KIND_TEXT, NULL, NULL, NULL},
+	{"part", "Part", US_KIND_WORD, NULL, NULL, NULL},
 	{"value", "Value", US_KIND_LONG, NULL, NULL, NULL},
 	{0}
 };
@@ -91,7 +92,7 @@ static const UsPanel definition_panel = {
 	" (12, 'options', nullif(options, '{}')::text), (13, 'owner', owner), (14, 'time zone', timezone),"
 	" (15, 'version', config_version::text), (16, 'created', created_at::text)) AS v(n, part, value)"
 	" WHERE stream = $1 AND value IS NOT NULL ORDER BY n",
-	definition_columns, "", NULL, "This version of userstream does not show definitions.", false, false
+	definition_columns, "", NULL, "This version of userstream does not show definitions.", false, false, NULL
 };
 
 static const UsColumn partition_columns[] = {
@@ -117,7 +118,7 @@ static const UsPanel partitions_panel = {
 	" next_offset, low_offset, high_offset, last_message_at, messages_read, rows_written,"
 	" dead_letters, skipped, last_error, last_error_at"
 	" FROM userstream.partition_status WHERE stream = $1 ORDER BY partition LIMIT 1001",
-	partition_columns, "No partition is known.", NULL, NULL, false, false
+	partition_columns, "No partition is known.", NULL, NULL, false, false, "partition ascending"
 };
 
 static const UsColumn ledger_columns[] = {
@@ -139,7 +140,7 @@ static const UsPanel ledger_panel = {
 	" FROM userstream.ledger WHERE stream = $1"
 	" GROUP BY GROUPING SETS ((partition), ()) HAVING count(*) > 0"
 	" ORDER BY partition NULLS FIRST LIMIT 1001",
-	ledger_columns, "Nothing was read yet.", NULL, NULL, false, false
+	ledger_columns, "Nothing was read yet.", NULL, NULL, false, false, "partition ascending"
 };
 
 static const UsColumn history_columns[] = {
@@ -165,7 +166,7 @@ static const UsPanel history_panel = {
 	" FROM userstream.stream_history WHERE stream = $1 AND at > now() - interval '24 hours' GROUP BY 1) slots"
 	" WINDOW w AS (ORDER BY slot) ORDER BY slot LIMIT 1001",
 	history_columns, "A line is added each minute while the stream runs; there is none yet.",
-	NULL, NULL, false, true
+	NULL, NULL, false, true, "at ascending"
 };
 
 static const UsChart lag_chart = {
@@ -188,15 +189,15 @@ write_filter(UsPage *page)
 
 	if (!us_page_is_html(page))
 		return;
-	us_buf_puts(page->body, "<form method=\"get\" class=\"filter\" role=\"search\" aria-label=\"Filter\"><label>Name has "
-				"<input type=\"search\" name=\"q\" id=\"filter\" value=\"");
+	us_buf_printf(page->body, "<form method=\"get\" class=\"filter\" role=\"search\" aria-label=\"%s\"><label>%s "
+				  "<input type=\"search\" name=\"q\" id=\"filter\" value=\"", us_text("Filter"), us_text("Name has"));
 	us_html_attr(page->body, q ? q : "");
-	us_buf_puts(page->body, "\"></label> <label>State <select name=\"state\" id=\"state\">"
-				"<option value=\"\">any</option>");
+	us_buf_printf(page->body, "\"></label> <label>%s <select name=\"state\" id=\"state\">"
+				  "<option value=\"\">%s</option>", us_text("State"), us_text("any"));
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		us_buf_printf(page->body, "<option%s>%s</option>",
-					  state && strcmp(state, states[i]) == 0 ? " selected" : "", states[i]);
-	us_buf_puts(page->body, "</select></label> <button>Filter</button></form>\n");
+		us_buf_printf(page->body, "<option value=\"%s\"%s>%s</option>", states[i],
+					  state && strcmp(state, states[i]) == 0 ? " selected" : "", us_text(states[i]));
+	us_buf_printf(page->body, "</select></label> <button>%s</button></form>\n", us_text("Filter"));
 }
 
 void
@@ -208,19 +209,36 @@ us_show_streams(UsPage *page, const char *name)
 	const char *all[] = {NULL};
 
 	(void) name;
-	us_page_begin(page, "Streams");
+	us_page_begin(page, "Streams", NULL);
 	write_filter(page);
 	us_page_panel(page, &streams_panel, 2, params);
 	us_page_panel(page, &incidents_panel, 1, all);
 	us_page_end(page);
 }
 
+static const UsColumn stream_facts[] = {
+	{"state", "State", US_KIND_STATE, NULL, NULL, "unknown"},
+	{"owner", "Owner", US_KIND_TEXT, NULL, NULL, NULL},
+	{"topic", "Topic", US_KIND_CODE, NULL, NULL, NULL},
+	{"target", "Target", US_KIND_CODE, NULL, NULL, NULL},
+	{"lag_messages", "Lag, messages", US_KIND_COUNT, NULL, NULL, "unknown"},
+	{"lag_seconds", "Lag, time", US_KIND_SECONDS, NULL, NULL, "unknown"},
+	{"rows_per_second", "Rows/s", US_KIND_NUMBER, NULL, NULL, NULL},
+	{"messages_read", "Messages read", US_KIND_COUNT, NULL, NULL, NULL},
+	{"rows_written", "Rows written", US_KIND_COUNT, NULL, NULL, NULL},
+	{"dead_letters", "Dead letters", US_KIND_COUNT, "/dead-letters?stream=", "stream", NULL},
+	{"last_error", "Last error", US_KIND_LONG, NULL, NULL, NULL},
+	{"last_error_at", "Last error at", US_KIND_TIME, NULL, NULL, "never"},
+	{"failing_since", "Failing since", US_KIND_TIME, NULL, NULL, NULL},
+	{0}
+};
+
 static const UsPanel stream_panel = {
 	"stream", "State",
 	"SELECT stream, owner, state, target, topic, workers, pids::text AS pids, lag_messages, lag_seconds,"
 	" rows_per_second, messages_read, rows_written, dead_letters, last_error, last_error_at,"
 	" failing_since, config_version FROM userstream.stream_status WHERE stream = $1",
-	stream_columns, "", NULL, NULL, false, false
+	stream_facts, "", NULL, NULL, false, false, NULL
 };
 
 static void
@@ -228,12 +246,11 @@ write_calls(UsPage *page, const char *name, const char *state)
 {
 	if (!us_page_is_html(page))
 		return;
-	us_buf_puts(page->body, "<section id=\"calls\"><h2>What one can do</h2>\n<p>");
-	us_buf_puts(page->body, "<a href=\"/messages/");
+	us_buf_printf(page->body, "<section id=\"calls\"><h2>%s</h2>\n<p><a href=\"/messages/", us_text("What one can do"));
 	us_url_arg(page->body, name);
-	us_buf_puts(page->body, "\">Messages of its topic</a> · <a href=\"/dead-letters?stream=");
+	us_buf_printf(page->body, "\">%s</a> · <a href=\"/dead-letters?stream=", us_text("Messages of its topic"));
 	us_url_arg(page->body, name);
-	us_buf_puts(page->body, "\">Its dead letters</a></p>\n");
+	us_buf_printf(page->body, "\">%s</a></p>\n", us_text("Its dead letters"));
 	if (state && (strcmp(state, "paused") == 0 || strcmp(state, "stopped") == 0))
 		us_page_call_with(page, "Go on", "SELECT userstream.resume_stream(", name, ")");
 	else
@@ -250,7 +267,7 @@ us_show_stream(UsPage *page, const char *name)
 	static const UsChart *const charts[] = {&lag_chart, &rate_chart};
 	PGresult   *stream;
 
-	if (!us_page_one(page, name, &stream_panel, 1, &name, "stream", name, &stream))
+	if (!us_page_one(page, "Stream", &stream_panel, 1, &name, name, "There is no stream", &stream))
 		return;
 	us_page_panel(page, &incidents_panel, 1, &name);
 	us_page_panel(page, &partitions_panel, 1, &name);

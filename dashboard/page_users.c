@@ -14,6 +14,7 @@
 #include "dashboard/escape.h"
 #include "dashboard/format.h"
 #include "dashboard/route.h"
+#include "dashboard/words.h"
 
 #define ABSENT "This page reads views of a schema dashboard (users_totals and so on), which this database does not have."
 
@@ -33,11 +34,11 @@ static const UsPanel totals_panel = {
 	"totals", "Totals",
 	"SELECT total, age_avg, age_unknown, nationalities, male, female, other, refreshed_at"
 	" FROM dashboard.users_totals LIMIT 1",
-	total_columns, "Nothing was counted yet.", NULL, ABSENT, false, false
+	total_columns, "Nothing was counted yet.", NULL, ABSENT, false, false, NULL
 };
 
 static const UsColumn gender_columns[] = {
-	{"label", "Nationality", US_KIND_TEXT, NULL, NULL, NULL},
+	{"label", "Nationality", US_KIND_WORD, NULL, NULL, NULL},
 	{"male", "Male", US_KIND_COUNT, NULL, NULL, NULL},
 	{"female", "Female", US_KIND_COUNT, NULL, NULL, NULL},
 	{"other", "Other or unknown", US_KIND_COUNT, NULL, NULL, NULL},
@@ -57,11 +58,11 @@ static const UsPanel nationality_panel = {
 	" FROM (SELECT *, sum(n) OVER (PARTITION BY nationality) AS of_all FROM dashboard.users_by_nationality) u)"
 	" SELECT CASE WHEN place <= 15 THEN nationality ELSE 'other' END AS label," BY_GENDER
 	" FROM ranked GROUP BY label, least(place, 16) ORDER BY least(place, 16)",
-	gender_columns, "", NULL, ABSENT, false, true
+	gender_columns, "", NULL, ABSENT, false, true, NULL
 };
 
 static const UsColumn age_columns[] = {
-	{"label", "Age", US_KIND_TEXT, NULL, NULL, NULL},
+	{"label", "Age", US_KIND_WORD, NULL, NULL, NULL},
 	{"male", "Male", US_KIND_COUNT, NULL, NULL, NULL},
 	{"female", "Female", US_KIND_COUNT, NULL, NULL, NULL},
 	{"other", "Other or unknown", US_KIND_COUNT, NULL, NULL, NULL},
@@ -72,7 +73,7 @@ static const UsPanel age_panel = {
 	"ages", "Users by age, in years",
 	"SELECT coalesce(lo || '–' || hi, 'unknown') AS label," BY_GENDER
 	" FROM dashboard.users_by_age GROUP BY lo, hi ORDER BY lo NULLS LAST LIMIT 200",
-	age_columns, "", NULL, ABSENT, false, true
+	age_columns, "", NULL, ABSENT, false, true, NULL
 };
 
 static const UsColumn registration_columns[] = {
@@ -94,7 +95,7 @@ static const UsPanel registration_panel = {
 	" max(p50) FILTER (WHERE gender IS NULL) AS p50, max(p90) FILTER (WHERE gender IS NULL) AS p90,"
 	" max(p50) FILTER (WHERE gender = 'male') AS male, max(p50) FILTER (WHERE gender = 'female') AS female"
 	" FROM dashboard.users_age_by_month m GROUP BY m.month ORDER BY m.month LIMIT 1001",
-	registration_columns, "", NULL, ABSENT, false, true
+	registration_columns, "", NULL, ABSENT, false, true, "month ascending"
 };
 
 static const UsColumn sample_columns[] = {
@@ -111,7 +112,7 @@ static const UsPanel sample_panel = {
 	" CASE WHEN gender = 'male' THEN age END AS male, CASE WHEN gender = 'female' THEN age END AS female,"
 	" CASE WHEN gender IS NULL OR gender NOT IN ('male', 'female') THEN age END AS other"
 	" FROM dashboard.users_sample WHERE registered IS NOT NULL AND age IS NOT NULL ORDER BY registered LIMIT 1000",
-	sample_columns, "", NULL, ABSENT, false, true
+	sample_columns, "", NULL, ABSENT, false, true, "registered ascending"
 };
 
 static const UsColumn arrival_columns[] = {
@@ -125,7 +126,7 @@ static const UsPanel arrivals_panel = {
 	"SELECT to_char(m, 'HH24:MI') AS label, coalesce(a.n, 0)::bigint AS n"
 	" FROM generate_series(date_trunc('minute', now()) - interval '59 minutes', date_trunc('minute', now()),"
 	" interval '1 minute') m LEFT JOIN dashboard.users_arrivals a ON a.minute = m ORDER BY m",
-	arrival_columns, "", NULL, ABSENT, false, true
+	arrival_columns, "", NULL, ABSENT, false, true, NULL
 };
 
 static const UsChart nationality_chart = {
@@ -165,7 +166,7 @@ static const struct
 static void
 write_card(UsBuf *body, const char *label, const char *note)
 {
-	us_buf_printf(body, "</dd><dt>%s</dt><dd class=\"note\">%s</dd></div>\n", label, note);
+	us_buf_printf(body, "</dd><dt>%s</dt><dd class=\"note\">%s</dd></div>\n", us_text(label), note);
 }
 
 static void
@@ -175,29 +176,30 @@ write_cards(UsPage *page, const PGresult *totals)
 	const char *female = us_row_text(totals, 0, "female");
 	const char *age = us_row_text(totals, 0, "age_avg");
 	UsBuf		note = {0};
+	UsBuf		count = {0};
 
 	us_buf_puts(page->body, "<dl class=\"cards\">\n<div><dd class=\"big\">");
 	us_format_count(page->body, us_row_text(totals, 0, "total"));
-	us_buf_puts(&note, "of whom ");
-	us_format_count(&note, us_row_text(totals, 0, "age_unknown"));
-	us_buf_puts(&note, " without a date of birth");
+	us_format_count(&count, us_row_text(totals, 0, "age_unknown"));
+	us_buf_printf(&note, us_text("of whom %s without a date of birth"), us_buf_text(&count));
 	write_card(page->body, "Users", us_buf_text(&note));
 	us_buf_puts(page->body, "<div><dd class=\"big\">");
 	us_format_number(page->body, age ? strtod(age, NULL) : NAN, 1);
-	write_card(page->body, "Average age", "years");
+	write_card(page->body, "Average age", us_text("years"));
 	us_buf_puts(page->body, "<div><dd class=\"big\">");
 	us_format_count(page->body, us_row_text(totals, 0, "nationalities"));
-	write_card(page->body, "Countries", "nationalities");
+	write_card(page->body, "Countries", us_text("nationalities"));
 	us_buf_puts(page->body, "<div><dd class=\"big\">");
 	if (strtod(female, NULL) > 0)
 		us_format_number(page->body, 100 * strtod(male, NULL) / strtod(female, NULL), 1);
 	else
 		us_buf_puts(page->body, "∞");
-	write_card(page->body, "Gender ratio", "men per 100 women");
-	us_buf_puts(page->body, "</dl>\n<p class=\"note\">Counted ");
+	write_card(page->body, "Gender ratio", us_text("men per 100 women"));
+	us_buf_printf(page->body, "</dl>\n<p class=\"note\">%s ", us_text("Counted"));
 	us_format_time(page->body, us_row_text(totals, 0, "refreshed_at"));
 	us_buf_puts(page->body, "</p>\n");
 	us_buf_free(&note);
+	us_buf_free(&count);
 }
 
 void
@@ -208,22 +210,20 @@ us_show_users(UsPage *page, const char *name)
 
 	(void) name;
 	page->reply->plotly = page->plotly && us_page_is_html(page);
-	us_page_begin(page, "Users");
+	us_page_begin(page, "Users", NULL);
 	totals = us_page_query(page, &totals_panel, 0, NULL);
 	counted = totals && us_row_text(totals, 0, "total") && strcmp(us_row_text(totals, 0, "total"), "0") != 0;
 	if (counted && us_page_is_html(page))
 		write_cards(page, totals);
 	else if (totals && us_page_is_html(page))
-		us_buf_puts(page->body, "<div class=\"box\">No user came yet.</div>\n");
+		us_buf_printf(page->body, "<div class=\"box\">%s</div>\n", us_text("No user came yet."));
 	/* a view that is missing is told of once; CSV asks for one table only */
 	if (totals || page->away || page->request->format == US_FORMAT_CSV)
 	{
-		if (us_page_is_html(page))
-			us_buf_puts(page->body, "<div class=\"charts\">\n");
+		us_page_begin_charts(page);
 		for (size_t i = 0; i < sizeof(charts) / sizeof(charts[0]); i++)
 			us_page_charts(page, charts[i].panel, 0, NULL, &charts[i].chart, 1, charts[i].draw);
-		if (us_page_is_html(page))
-			us_buf_puts(page->body, "</div>\n");
+		us_page_end_charts(page);
 	}
 	PQclear(totals);
 	us_page_end(page);

@@ -91,6 +91,10 @@ us_reply_write(const UsReply *reply, const UsRequest *request, UsBuf *out)
 		us_buf_printf(out, "ETag: \"%s\"\r\nCache-Control: private, no-cache\r\n", etag);
 	else
 		us_buf_puts(out, "Cache-Control: no-store\r\n");
+	us_buf_puts(out, "Vary: Accept, Accept-Language, Cookie\r\n");
+	if (request->sets_language)
+		us_buf_printf(out, "Set-Cookie: " US_REQUEST_COOKIE "=%s; Path=/; Max-Age=31536000; SameSite=Strict; HttpOnly\r\n",
+					  us_language_code(request->language));
 	if (reply->file_name)
 		us_buf_printf(out, "Content-Disposition: attachment; filename=\"%s\"\r\n", reply->file_name);
 	if (reply->db_us > 0)

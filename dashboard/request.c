@@ -23,7 +23,7 @@ us_request_refuse(UsRequest *request, int status, const char *format,...)
 		return false;
 	request->error_status = status;
 	va_start(args, format);
-	vsnprintf(request->error, sizeof(request->error), format, args);
+	vsnprintf(request->error, sizeof(request->error), us_text(format), args);
 	va_end(args);
 	return false;
 }
@@ -225,26 +225,60 @@ read_query(UsRequest *request, const char *query)
 	return true;
 }
 
-/* parameter format is every page's, so it is taken out of the list */
-static bool
-read_format(UsRequest *request)
+/* a parameter that is every page's is taken out of the list; its value, or NULL */
+static const char *
+take_param(UsRequest *request, const char *name)
 {
 	for (int i = 0; i < request->nparams; i++)
 	{
 		const char *value = request->params[i].value;
 
-		if (strcmp(request->params[i].name, "format") != 0)
+		if (strcmp(request->params[i].name, name) != 0)
 			continue;
-		if (strcmp(value, "json") == 0)
-			request->format = US_FORMAT_JSON;
-		else if (strcmp(value, "csv") == 0)
-			request->format = US_FORMAT_CSV;
-		else if (strcmp(value, "html") != 0)
-			return us_request_refuse(request, 400, "format must be html, json or csv");
 		request->params[i] = request->params[--request->nparams];
-		return true;
+		return value;
 	}
+	return NULL;
+}
+
+static bool
+read_format(UsRequest *request)
+{
+	const char *value = take_param(request, "format");
+
+	if (value && strcmp(value, "json") == 0)
+		request->format = US_FORMAT_JSON;
+	else if (value && strcmp(value, "csv") == 0)
+		request->format = US_FORMAT_CSV;
+	else if (value && strcmp(value, "html") != 0)
+		return us_request_refuse(request, 400, "format must be html, json or csv");
 	return true;
+}
+
+static bool
+read_language(UsRequest *request)
+{
+	const char *value = take_param(request, "lang");
+
+	request->sets_language = value && us_language_find(value, &request->language);
+	if (value && !request->sets_language)
+		return us_request_refuse(request, 400, "lang must be en or es");
+	us_language_choose(request->language);
+	return true;
+}
+
+/* the cookie, unless there is none of ours; then what the browser asks for */
+static void
+guess_language(UsRequest *request, const char *cookies, const char *accepted)
+{
+	const char *at = cookies ? strstr(cookies, US_REQUEST_COOKIE "=") : NULL;
+	char		code[3] = "";
+
+	if (at)
+		snprintf(code, sizeof(code), "%s", at + strlen(US_REQUEST_COOKIE "="));
+	if (!us_language_find(code, &request->language) && accepted)
+		request->language = us_language_accepted(accepted);
+	us_language_choose(request->language);
 }
 
 void
@@ -255,12 +289,14 @@ us_request_read(UsRequest *request, UsVariable variable, void *context)
 
 	memset(request, 0, offsetof(UsRequest, decoded));
 	strcpy(request->path, "/");
+	guess_language(request, variable(context, "HTTP_COOKIE"), variable(context, "HTTP_ACCEPT_LANGUAGE"));
 	request->openmetrics = accept && strstr(accept, "application/openmetrics-text");
 	if (etag && strlen(etag) < sizeof(request->if_none_match))
 		strcpy(request->if_none_match, etag);
 	if (read_method(request, variable(context, "REQUEST_METHOD")) &&
 		read_host(request, variable(context, "HTTP_HOST"), variable(context, "USERSTREAM_HOST")) &&
 		read_path(request, variable(context, "PATH_INFO")) &&
-		read_query(request, variable(context, "QUERY_STRING")))
-		read_format(request);
+		read_query(request, variable(context, "QUERY_STRING")) &&
+		read_format(request))
+		read_language(request);
 }

@@ -14,7 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dashboard/words.h"
+
 #define US_REQUEST_MAX_PARAMS 32
+/* the reader's language, which parameter lang chose on another page */
+#define US_REQUEST_COOKIE "userstream_lang"
 #define US_REQUEST_MAX_BYTES 4096	/* of path and of query, each */
 
 typedef enum UsFormat
@@ -35,7 +39,9 @@ typedef struct UsRequest
 	bool		is_head;
 	char		path[US_REQUEST_MAX_BYTES];		/* decoded, begins with '/' */
 	UsFormat	format;			/* of parameter format */
-	UsParam		params[US_REQUEST_MAX_PARAMS];	/* each name once; without format */
+	UsLanguage	language;		/* of parameter lang, else of its cookie, else of the browser */
+	bool		sets_language;	/* it has the parameter: the cookie is for the next pages */
+	UsParam		params[US_REQUEST_MAX_PARAMS];	/* each name once; without format and lang */
 	int			nparams;
 	bool		openmetrics;	/* the client reads that form of metrics */
 	char		if_none_match[256]; /* "" when absent or too long to be ours */
@@ -47,7 +53,7 @@ typedef struct UsRequest
 /* value of a CGI variable, or NULL */
 typedef const char *(*UsVariable) (void *context, const char *name);
 
-/* fills request; what is wrong is in error_status */
+/* fills request, and chooses its language; what is wrong is in error_status */
 extern void us_request_read(UsRequest *request, UsVariable variable, void *context);
 
 /* refuses it, unless it is refused already; always false, for a return */

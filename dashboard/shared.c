@@ -31,7 +31,8 @@ static int	next_page;
 static void
 make_key(const UsRequest *request, UsBuf *key)
 {
-	us_buf_printf(key, "%d %d %s", (int) request->format, request->openmetrics, request->path);
+	us_buf_printf(key, "%d %d %d %s", (int) request->format, (int) request->language,
+				  request->openmetrics, request->path);
 	/* no control character is in them, so they cannot run into each other */
 	for (int i = 0; i < request->nparams; i++)
 		us_buf_printf(key, "\n%s\r%s", request->params[i].name, request->params[i].value);

@@ -4,17 +4,24 @@
  *
  * The same address is asked for again and its <main> put in place, so that a
  * filter stays; focus, what was typed, open tables and scrolling are carried
- * over.  Nothing is asked for while nobody looks.  All works without it.
+ * over.  Nothing is asked for while nobody looks.  All works without it.  What
+ * it says comes with the page, in its language: data-... of <body>.
  */
 'use strict';
 
 (function () {
 	const pause = document.getElementById('pause');
 	const stamp = document.getElementById('stamp');
+	const words = document.body.dataset;
+	const language = document.documentElement.lang;
 	let main = document.getElementById('main');
 	let paused = false;
 	let asking = false;
 	let timer = 0;
+
+	function now() {
+		return new Date().toLocaleTimeString(language);
+	}
 
 	function seconds() {
 		return Number(main.dataset.refresh) || 0;
@@ -25,7 +32,7 @@
 			const at = new Date(time.dateTime);
 
 			if (!Number.isNaN(at.getTime())) {
-				time.title = at.toLocaleString() + ' here';
+				time.title = words.here.replace('#', at.toLocaleString(language));
 			}
 		});
 	}
@@ -54,10 +61,10 @@
 
 			button.type = 'button';
 			button.className = 'small';
-			button.textContent = 'Copy';
+			button.textContent = words.copy;
 			button.addEventListener('click', function () {
 				navigator.clipboard.writeText(code.textContent).then(function () {
-					button.textContent = 'Copied';
+					button.textContent = words.copied;
 				});
 			});
 			code.after(button);
@@ -167,9 +174,9 @@
 			return reply.text();
 		}).then(function (html) {
 			replace(html);
-			stamp.textContent = 'renewed at ' + new Date().toLocaleTimeString();
+			stamp.textContent = words.renewed.replace('#', now());
 		}).catch(function () {
-			stamp.textContent = 'not renewed: no answer at ' + new Date().toLocaleTimeString();
+			stamp.textContent = words.failed.replace('#', now());
 		}).finally(function () {
 			asking = false;
 			plan();
@@ -178,14 +185,14 @@
 
 	function toggle() {
 		paused = !paused;
-		pause.textContent = paused ? 'Go on' : 'Pause';
-		stamp.textContent = paused ? 'paused' : 'each ' + seconds() + ' s';
+		pause.textContent = paused ? words.goOn : words.pause;
+		stamp.textContent = paused ? words.paused : words.every.replace('#', seconds());
 		plan();
 	}
 
 	if (seconds() > 0) {
 		document.getElementById('refresh').hidden = false;
-		stamp.textContent = 'renewed each ' + seconds() + ' s';
+		stamp.textContent = words.every.replace('#', seconds());
 		pause.addEventListener('click', toggle);
 		document.addEventListener('visibilitychange', function () {
 			if (document.hidden) {

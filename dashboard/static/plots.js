@@ -20,9 +20,14 @@
 		return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 	}
 
+	/* what the statements call those of no name, in the page's language */
+	function word(text) {
+		return text === null ? document.body.dataset.unknown : document.body.dataset[text] || text;
+	}
+
 	/* seconds since 1970 as text without a zone: Plotly shows it as it stands, and that is UTC */
 	function position(kind, value) {
-		return kind === 'bars' ? escape(value === null ? 'unknown' : value)
+		return kind === 'bars' ? escape(word(value))
 			: new Date(Number(value) * 1000).toISOString().slice(0, 19);
 	}
 
@@ -44,7 +49,7 @@
 	function axis(title, type) {
 		return {
 			title: { text: title, font: { size: 12 } }, type: type, gridcolor: colour('--edge'), zerolinecolor: colour('--edge'),
-			automargin: true, rangemode: type === '-' ? 'tozero' : 'normal'
+			automargin: true, rangemode: type === '-' ? 'tozero' : 'normal', tickangle: 0, tickformat: type === '-' ? ',' : ''
 		};
 	}
 
@@ -57,8 +62,12 @@
 		figure.querySelectorAll('.plot').forEach(function (old) { old.remove(); });
 		figure.append(box);
 		return window.Plotly.newPlot(box, series.map(function (one, i) { return trace(figure, rows, one, i); }), {
-			barmode: 'stack', bargap: 0.2, height: 320, showlegend: series.length > 1,
-			margin: { l: 56, r: 8, t: 8, b: 44 }, legend: { orientation: 'h', y: 1.02, yanchor: 'bottom', x: 0 },
+			barmode: 'stack', bargap: 0.2, height: 350, showlegend: series.length > 1,
+			/* Plotly's buttons are on top, the legend below them */
+			margin: { l: 56, r: 8, t: 72, b: 44 },
+			legend: { orientation: 'h', y: 1.02, yanchor: 'bottom', x: 0, traceorder: 'normal' },
+			modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('--soft'), activecolor: colour('--ink') },
+			separators: document.documentElement.lang === 'es' ? ',\u202f' : '.,',
 			paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
 			font: { color: colour('--ink'), size: 12, family: getComputedStyle(document.body).fontFamily },
 			hoverlabel: { bgcolor: colour('--panel'), bordercolor: colour('--field'), font: { color: colour('--ink') } },

@@ -262,6 +262,37 @@ foreach my $what (sort keys %equal)
 	ok($dashboard->member_is($node, $path, $member, $equal{$what}), "JSON equals SQL: $what");
 }
 
+# in Spanish: as the browser asks, as one chose, and no word is left out (the
+# program would say so and the test end)
+my %spanish = (
+	'/' => qr/Usuarios por nacionalidad y género.*>otros</s, '/streams' => qr/en pausa.*Incidentes abiertos/s,
+	'/streams/users' => qr/<span class="kind">Stream<\/span> users.*Libro de cuentas.*zona horaria/s, '/messages/users' => qr/Se miraron 8 mensajes, offsets 0 a 7\./,
+	'/messages/users/0/7' => qr/Lo que contiene|<h2 class="part">valor/, '/messages/users/0/9' => qr/aún no llegó/,
+	'/feeds' => qr/Últimas ejecuciones.*S logrado/s, '/feeds/api/1' => qr/Cuánto tardaron/, '/feeds/api/1/40' => qr/<span class="kind">Ejecución<\/span> api\/1\/40/,
+	'/dead-letters' => qr/Rechazos, los más nuevos primero/, "/dead-letters/$id" => qr/Motivo.*Sangrado/s, '/mirrors' => qr/Filas copiadas/,
+	'/streams/nosuch' => qr/No hay ningún stream.*que este rol pueda ver/s, '/nosuch' => qr/no existe esa página/,
+);
+foreach my $page (sort keys %spanish)
+{
+	like($dashboard->cgi(PATH_INFO => $page, QUERY_STRING => 'lang=es')->{body}, $spanish{$page}, "in Spanish: $page");
+}
+like($bad->cgi(PATH_INFO => '/feeds', QUERY_STRING => 'lang=es')->{body}, qr/La base de datos no está disponible/, 'also when there is nothing to read');
+my $chosen = $dashboard->cgi(PATH_INFO => '/streams', QUERY_STRING => 'lang=es&q=users');
+like($chosen->{headers}{'set-cookie'}, qr/^userstream_lang=es; Path=\/; Max-Age=\d+; SameSite=Strict; HttpOnly$/, 'a choice is kept');
+like($chosen->{body}, qr{<html lang="es">.*<a href="\?q=users&amp;lang=en">English</a>}s, 'and can be changed');
+my %asked = ('' => 'en', 'es' => 'es', 'de, es-MX;q=0.8, en;q=0.5' => 'es', 'en, es;q=0.9' => 'en', 'de' => 'en', 'estonian' => 'en');
+like($dashboard->cgi(PATH_INFO => '/feeds', HTTP_ACCEPT_LANGUAGE => $_)->{body}, qr/<html lang="$asked{$_}">/, "who asks for \"$_\"") foreach sort keys %asked;
+my $kept = $dashboard->cgi(PATH_INFO => '/feeds', HTTP_COOKIE => 'a=b; userstream_lang=es', HTTP_ACCEPT_LANGUAGE => 'en');
+like($kept->{body}, qr/<html lang="es">/, 'the choice comes before the browser');
+is($kept->{headers}{vary}, 'Accept, Accept-Language, Cookie', 'which caches are told');
+is($dashboard->cgi(PATH_INFO => '/feeds', QUERY_STRING => 'lang=xx')->{status}, 400, 'a language that is none of ours');
+like($dashboard->cgi(PATH_INFO => '/streams', QUERY_STRING => 'lang=es&format=csv&q=users')->{body}, qr/^stream,state,.*\r\nusers,caught_up,0,/,
+	'data is the same in each');
+
+# lists say how they are sorted
+like($dashboard->cgi(PATH_INFO => '/dead-letters')->{body}, qr/<th scope="col" aria-sort="descending">Came/, 'dead letters, the newest first');
+like($streams->{body}, qr/<th scope="col" aria-sort="other">State/, 'streams, the worst first');
+
 # what the role may not see, what is not there
 sql('REVOKE SELECT ON userstream.ledger FROM PUBLIC; ALTER VIEW userstream.mirror_status RENAME TO gone');
 my $refused = $dashboard->cgi(PATH_INFO => '/streams/users');

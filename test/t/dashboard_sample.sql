@@ -26,7 +26,7 @@ SELECT nextval('userstream.feed_run_run_id_seq'), f.feed, 10, 1,
 	   CASE WHEN failed THEN 503 WHEN n = 13 THEN NULL ELSE 200 END, 1, CASE WHEN failed THEN 0 ELSE 112000 + n * 137 END,
 	   CASE WHEN failed OR n = 13 THEN 0 ELSE 100 END, CASE WHEN failed OR n = 13 THEN 0 ELSE 100 - (n = 7)::integer END,
 	   CASE WHEN n = 7 AND NOT failed THEN 1 ELSE 0 END,
-	   CASE WHEN failed THEN 'response of https://partners.example has HTTP status 503' END
+	   CASE WHEN failed THEN format('response of https://%s.example has HTTP status 503', f.feed) END
 FROM (VALUES ('randomuser'), ('partners')) AS f(feed), generate_series(28, 1, -1) AS n,
 	 LATERAL (SELECT now() - n * interval '15 minutes' AS at,
 					 CASE f.feed WHEN 'partners' THEN n <= 4 OR n = 20 ELSE n IN (9, 22) END AS failed) r;

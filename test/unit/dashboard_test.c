@@ -14,6 +14,7 @@
 #include "dashboard/parse.h"
 #include "dashboard/reply.h"
 #include "dashboard/request.h"
+#include "dashboard/words.h"
 #include "test/unit/tap.h"
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
@@ -263,7 +264,7 @@ test_format(void)
 		{"9223372036854775807", "9,223,372,036,854,775,807"}, {"x<", "x&lt;"}, {"", ""},
 	};
 	static const Case durations[] = {
-		{"0", "0.0 s"}, {"9.94", "9.9 s"}, {"12.4", "12 s"}, {"185", "3 min 5 s"}, {"7500", "2 h 5 min"},
+		{"0", "0 s"}, {"0.04", "0.0 s"}, {"9.94", "9.9 s"}, {"12.4", "12 s"}, {"185", "3 min 5 s"}, {"7500", "2 h 5 min"},
 		{"187200", "2 d 4 h"}, {"nan", "unknown"},
 	};
 	static const Case sizes[] = {{"0", "0 bytes"}, {"1023", "1,023 bytes"}, {"1536", "1.5 kB"}, {"1073741824", "1.0 GB"}};
@@ -366,11 +367,74 @@ test_messages(void)
 	tap_is((long long) bytes.len, 0, "what is none has no bytes");
 }
 
+/* where the next conversion of a format ends, and where it begins; NULL: there is none */
+static const char *
+next_conversion(const char *at, const char **begin)
+{
+	*begin = strchr(at, '%');
+	/* a per cent sign before a word is one */
+	if (*begin == NULL || (*begin)[1] == ' ')
+		return NULL;
+	return *begin + 2 + strspn(*begin + 1, "l");
+}
+
+static bool
+has_same_conversions(const char *english, const char *spanish)
+{
+	const char *a;
+	const char *b;
+
+	for (;;)
+	{
+		english = next_conversion(english, &a);
+		spanish = next_conversion(spanish, &b);
+		if (english == NULL || spanish == NULL)
+			return english == spanish;
+		if (english - a != spanish - b || memcmp(a, b, (size_t) (english - a)) != 0)
+			return false;
+	}
+}
+
+static void
+test_words(void)
+{
+	static const Case durations[] = {{"0.25", "0,2 s"}, {"42", "42 s"}};
+	static const Case counts[] = {{"1234567", "1\u202f234\u202f567"}, {"1234.5", "1\u202f234,5"}, {"x.y", "x.y"}};
+	const char *before = "";
+	const char *spanish;
+	const char *english;
+	int			n = 0;
+	bool		ordered = true;
+
+	for (; (english = us_words_pair(n, &spanish)) != NULL; n++)
+	{
+		ordered = ordered && strcmp(before, english) < 0;
+		if (spanish[0] == '\0' || !has_same_conversions(english, spanish))
+			tap_ok(false, "Spanish of \"%s\"", english);
+		before = english;
+	}
+	tap_ok(n > 200 && ordered, "the words are in order, each stands there once");
+	tap_ok(!has_same_conversions("%s of %d", "%d de %s") && !has_same_conversions("%d", "%ld") &&
+		   !has_same_conversions("%s", ""), "the control: other arguments are noticed");
+	tap_ok(strcmp(us_text("Users"), "Users") == 0, "English is English");
+	us_language_choose(US_LANGUAGE_SPANISH);
+	tap_ok(strcmp(us_text("Users"), "Usuarios") == 0 && strcmp(us_word("caught_up"), "al día") == 0, "Spanish is Spanish");
+	tap_ok(strcmp(us_word("Springfield"), "Springfield") == 0, "what is no word of ours stays");
+	check("Spanish seconds", seconds, durations, lengthof(durations));
+	check("Spanish count", us_format_count, counts, lengthof(counts));
+	us_language_choose(US_LANGUAGE_ENGLISH);
+	tap_ok(us_language_accepted("es;q=0.1, en;q=0.1") == US_LANGUAGE_SPANISH, "the first of equals");
+	tap_ok(us_language_accepted("es;q=0, fr") == US_LANGUAGE_ENGLISH, "a language that is refused");
+	tap_ok(us_language_accepted("ES-419 ; q=1") == US_LANGUAGE_SPANISH, "in capitals, with a region");
+	tap_ok(us_language_accepted(";;,,;q=, e") == US_LANGUAGE_ENGLISH, "nonsense");
+}
+
 int
 main(void)
 {
 	UsBuf		buf = {0};
 
+	test_words();
 	test_messages();
 
 	test_escapers();
