@@ -36,6 +36,13 @@
 #define FETCH_QUEUE_BACKOFF_MS		"10"
 
 /*
+ * The limit above counts keys and values.  Each message takes about 330 bytes
+ * besides (measured with 2.0.2), so that small ones would take many times the
+ * limit: their number is limited too, as if none were smaller than this.
+ */
+#define QUEUE_MESSAGE_BYTES			384
+
+/*
  * Before 2.4 librdkafka's main thread wakes up a millisecond before its timer
  * is due, each second, and spins until it is: most of what an idle stream
  * costs (0.08 % of a core).  Waits that may end this much late have no such
@@ -94,6 +101,8 @@ set_queue_properties(rd_kafka_conf_t *conf, const UsSourceConfig *config)
 {
 	char		ignored[256];
 	char		kb[32];
+	char		count[32];
+	size_t		size;
 	bool		has_backoff;
 
 	has_backoff = us_kafka_option_is_set(config->options, "fetch.queue.backoff.ms") ||
@@ -105,8 +114,11 @@ set_queue_properties(rd_kafka_conf_t *conf, const UsSourceConfig *config)
 				config->queue_memory_kb > 0 ? kb :
 				has_backoff ? QUEUE_KB_WITH_BACKOFF : QUEUE_KB_WITHOUT_BACKOFF);
 
-	/* the bytes are the limit, never the count */
-	set_default(conf, config, "queued.min.messages", "10000000");
+	/* the server's own value, where it has one */
+	size = sizeof(kb);
+	(void) rd_kafka_conf_get(conf, "queued.max.messages.kbytes", kb, &size);
+	snprintf(count, sizeof(count), "%ld", atol(kb) * 1024 / QUEUE_MESSAGE_BYTES);
+	set_default(conf, config, "queued.min.messages", count);
 
 	/* data still wakes a waiting fetch at once; idle, this is the only traffic */
 	set_default(conf, config, "fetch.wait.max.ms", "5000");
