@@ -5,12 +5,16 @@
  * Runs in the backend of run_feed, between two of its commits.  The producer
  * is kept for the next run of this backend; one that has messages without a
  * report, or other options than before, is ended.
+ *
+ * Messages that came back because their batch was too large for the topic go
+ * again, in halves and halves of these, until one is alone: if that comes
+ * back too, it is a bad record.  So all others arrive, though behind those
+ * that were sent after them.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "extension/feed_run.h"
-#include "extension/kafka_produce.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -119,14 +123,25 @@ look(UsFeedRun *run, TimestampTz deadline, int wait_ms)
 }
 
 static void
-send_message(UsFeedRun *run, const UsFeedMessage *message, TimestampTz deadline)
+keep_bad_message(UsFeedRun *run, int number, const char *error)
 {
+	const UsFeedMessage *message = &run->current.messages[number];
+
+	us_feed_bad_record(&run->current, message->value, message->value_len,
+					   ERRCODE_FDW_ERROR,
+					   psprintf("could not produce the message: %s", error));
+}
+
+static void
+send_message(UsFeedRun *run, int number, TimestampTz deadline)
+{
+	const UsFeedMessage *message = &run->current.messages[number];
 	char		errstr[256];
 
 	for (;;)
 	{
-		switch (us_producer_send(producer, run->feed->topic, message->key, message->key_len,
-								 message->value, message->value_len, errstr, sizeof(errstr)))
+		switch (us_producer_send(producer, run->feed->topic, message, number,
+								 errstr, sizeof(errstr)))
 		{
 			case US_SEND_OK:
 				return;
@@ -134,28 +149,63 @@ send_message(UsFeedRun *run, const UsFeedMessage *message, TimestampTz deadline)
 				(void) look(run, deadline, POLL_MS);
 				break;
 			default:
-				us_feed_bad_record(&run->current, message->value, message->value_len,
-								   ERRCODE_FDW_ERROR,
-								   psprintf("could not produce the message: %s", errstr));
+				keep_bad_message(run, number, errstr);
 				return;
 		}
 	}
 }
 
-void
-us_feed_produce(UsFeedRun *run)
+/* numbers of the messages that came back, palloc'd; the producer forgets them */
+static int *
+take_returned(int *n)
 {
-	const UsFeedPage *page = &run->current;
-	TimestampTz deadline = produce_deadline(run);
+	const UsDelivery *delivery = us_producer_delivery(producer);
+	int		   *returned;
 
-	for (int i = 0; i < page->nmessages; i++)
+	*n = delivery->nreturned;
+	if (*n == 0)
+		return NULL;
+	returned = palloc_array(int, *n);
+	memcpy(returned, delivery->returned, sizeof(int) * *n);
+	us_producer_clear_returned(producer);
+	return returned;
+}
+
+/* numbers NULL = all, from 0 on */
+static void
+produce_messages(UsFeedRun *run, const int *numbers, int n)
+{
+	TimestampTz deadline = produce_deadline(run);
+	int		   *returned;
+	int			nreturned;
+	int			half;
+
+	for (int i = 0; i < n; i++)
 	{
-		send_message(run, &page->messages[i], deadline);
+		send_message(run, numbers == NULL ? i : numbers[i], deadline);
 		if (i % SENDS_BETWEEN_LOOKS == 0)
 			(void) look(run, deadline, 0);
 	}
 	while (look(run, deadline, POLL_MS) > 0)
 		;
+
+	returned = take_returned(&nreturned);
+	if (n == 1 && nreturned == 1)
+		keep_bad_message(run, returned[0], us_producer_delivery(producer)->return_error);
+	else if (nreturned > 0)
+	{
+		half = (nreturned + 1) / 2;
+		produce_messages(run, returned, half);
+		produce_messages(run, returned + half, nreturned - half);
+	}
+	if (returned != NULL)
+		pfree(returned);
+}
+
+void
+us_feed_produce(UsFeedRun *run)
+{
+	produce_messages(run, NULL, run->current.nmessages);
 }
 
 static char *

@@ -15,15 +15,8 @@
 #include "extension/compat.h"
 #include "extension/feed.h"
 #include "extension/http_client.h"
+#include "extension/kafka_produce.h"
 #include "extension/server.h"
-
-typedef struct UsFeedMessage
-{
-	char	   *key;			/* NULL = none */
-	int			key_len;
-	char	   *value;
-	int			value_len;
-} UsFeedMessage;
 
 /* a record of which no message could be made, or sent */
 typedef struct UsBadRecord
@@ -178,8 +171,8 @@ extern void us_feed_bad_record(UsFeedPage *page, const char *value, int value_le
 /*
  * us_feed_produce -- all messages of the page into the topic, confirmed
  *
- * Waits without a snapshot.  A message that can never be sent becomes a bad
- * record of the page.
+ * Waits without a snapshot.  A message that can never be sent, or that the
+ * topic does not take because of its size, becomes a bad record of the page.
  * Errors:  08006 not confirmed in time, HV000
  */
 extern void us_feed_produce(UsFeedRun *run);

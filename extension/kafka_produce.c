@@ -27,6 +27,7 @@ struct UsProducer
 	char		cause[512];
 	UsDelivery	delivery;
 	int			ranges_capacity;
+	int			returned_capacity;
 };
 
 /* ---- options ---- */
@@ -159,6 +160,7 @@ us_producer_close(UsProducer *producer, int timeout_ms)
 	}
 	free_options(&producer->options);
 	free(producer->delivery.ranges);
+	free(producer->delivery.returned);
 	free(producer);
 }
 
@@ -211,6 +213,29 @@ note_failure(UsProducer *producer, rd_kafka_resp_err_t err)
 		snprintf(delivery->error, sizeof(delivery->error), "%s", rd_kafka_err2str(err));
 }
 
+/* false when there is no memory to note it */
+static bool
+note_return(UsProducer *producer, const rd_kafka_message_t *message)
+{
+	UsDelivery *delivery = &producer->delivery;
+
+	if (delivery->nreturned == producer->returned_capacity)
+	{
+		int			capacity = producer->returned_capacity * 2 + 256;
+		int		   *longer = realloc(delivery->returned, sizeof(int) * (size_t) capacity);
+
+		if (longer == NULL)
+			return false;
+		delivery->returned = longer;
+		producer->returned_capacity = capacity;
+	}
+	delivery->returned[delivery->nreturned++] = (int) (intptr_t) message->_private;
+	delivery->sent--;
+	snprintf(delivery->return_error, sizeof(delivery->return_error), "%s",
+			 rd_kafka_err2str(message->err));
+	return true;
+}
+
 static void
 take_reports(UsProducer *producer, rd_kafka_event_t *event)
 {
@@ -218,6 +243,8 @@ take_reports(UsProducer *producer, rd_kafka_event_t *event)
 
 	while ((message = rd_kafka_event_message_next(event)) != NULL)
 	{
+		if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && note_return(producer, message))
+			continue;
 		if (message->err)
 			note_failure(producer, message->err);
 		else
@@ -273,23 +300,26 @@ void
 us_producer_begin(UsProducer *producer)
 {
 	UsOffsetRange *ranges = producer->delivery.ranges;
+	int		   *returned = producer->delivery.returned;
 
 	memset(&producer->delivery, 0, sizeof(producer->delivery));
 	producer->delivery.ranges = ranges;
+	producer->delivery.returned = returned;
 	producer->cause[0] = '\0';
 }
 
 UsSendResult
-us_producer_send(UsProducer *producer, const char *topic, const char *key, size_t key_len,
-				 const char *value, size_t value_len, char *errstr, size_t errstr_size)
+us_producer_send(UsProducer *producer, const char *topic, const UsFeedMessage *message,
+				 int number, char *errstr, size_t errstr_size)
 {
 	rd_kafka_resp_err_t err;
 
 	err = rd_kafka_producev(producer->rk,
 							RD_KAFKA_V_TOPIC(topic),
-							RD_KAFKA_V_KEY((void *) key, key_len),
-							RD_KAFKA_V_VALUE((void *) value, value_len),
+							RD_KAFKA_V_KEY(message->key, (size_t) message->key_len),
+							RD_KAFKA_V_VALUE(message->value, (size_t) message->value_len),
 							RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+							RD_KAFKA_V_OPAQUE((void *) (intptr_t) number),
 							RD_KAFKA_V_END);
 	switch (err)
 	{
@@ -305,6 +335,12 @@ us_producer_send(UsProducer *producer, const char *topic, const char *key, size_
 			snprintf(errstr, errstr_size, "%s", rd_kafka_err2str(err));
 			return US_SEND_FAILED;
 	}
+}
+
+void
+us_producer_clear_returned(UsProducer *producer)
+{
+	producer->delivery.nreturned = 0;
 }
 
 const UsDelivery *

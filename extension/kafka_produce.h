@@ -17,6 +17,15 @@
 
 typedef struct UsProducer UsProducer;
 
+/* bytes, which may end with a NUL that does not count */
+typedef struct UsFeedMessage
+{
+	char	   *key;			/* NULL = none */
+	int			key_len;
+	char	   *value;
+	int			value_len;
+} UsFeedMessage;
+
 /* offsets that messages got in one partition */
 typedef struct UsOffsetRange
 {
@@ -33,6 +42,9 @@ typedef struct UsDelivery
 	int64_t		failed;
 	char		error[512];		/* of the first that failed; empty = none; without secrets */
 	bool		refused_login;	/* it will not get better by waiting */
+	int			nreturned;		/* neither sent nor failed any more: see below */
+	int		   *returned;		/* their numbers, malloc'd, the producer's */
+	char		return_error[128];	/* why, of the last */
 	int			nranges;
 	UsOffsetRange *ranges;		/* malloc'd, the producer's */
 } UsDelivery;
@@ -62,11 +74,22 @@ extern int	us_producer_timeout_ms(const UsProducer *producer);
 /* forget what was delivered before */
 extern void us_producer_begin(UsProducer *producer);
 
-/* hand over a copy of a message; key NULL = none */
+/*
+ * us_producer_send -- hand over a copy of a message
+ *
+ * librdkafka puts messages together to batches, and a broker refuses a batch
+ * that is larger than its topic takes as a whole.  Which message was too
+ * large it does not say: all of them come back, to be sent again in smaller
+ * company.
+ *
+ * In:      number   of the message, for delivery->returned
+ */
 extern UsSendResult us_producer_send(UsProducer *producer, const char *topic,
-									 const char *key, size_t key_len,
-									 const char *value, size_t value_len,
+									 const UsFeedMessage *message, int number,
 									 char *errstr, size_t errstr_size);
+
+/* forget what came back */
+extern void us_producer_clear_returned(UsProducer *producer);
 
 /* take reports for at most wait_ms; returns messages without a report yet */
 extern int64_t us_producer_poll(UsProducer *producer, int wait_ms);

@@ -193,6 +193,30 @@ is( $node->safe_psql('postgres',
 		"SELECT sqlstate, convert_from(value, 'UTF8'), error FROM userstream.dead_letter WHERE feed = 'picky' ORDER BY id"),
 	qq(22004|{"id": 2}|the message has no field "id", which is its key\nP0001|{"id": 4}|not four\nDETAIL: four is out),
 	'the dead letters say why');
+
+# The broker refuses a batch as a whole that is larger than its topic takes,
+# without a word of which message is to blame.
+$node->safe_psql('postgres', q{CREATE FUNCTION padded(r jsonb) RETURNS jsonb LANGUAGE sql
+	RETURN CASE WHEN r -> 'login' ->> 'uuid' LIKE '%0' THEN r || jsonb_build_object('pad', repeat('x', 30000)) ELSE r END});
+my $small = $kafka->new_topic('small', 2, 'max.message.bytes' => 20_000);
+my $padded = grep { /0$/ } @users;
+my $others = @users - $padded;
+create_api_server($node, 'postgres', 'api_small', $api->url('/api/?results=250&seed=1'));
+$node->safe_psql('postgres', qq{
+	CREATE TABLE small (login jsonb);
+	SELECT userstream.create_feed('small', 'api_small', 'kafka', '$small', records => '\$.results[*]', transform => 'padded(jsonb)',
+		key => 'login.uuid', retries => 0);
+	SELECT userstream.create_stream('small', 'kafka', '$small', 'small')});
+cmp_ok($padded, '>', 5, 'some records are larger than the topic takes, and many are so together');
+is_run('small', "succeeded 1 250/$others/$padded/0", 'only those that are too large alone cost themselves');
+is( $node->safe_psql('postgres',
+		"SELECT count(DISTINCT convert_from(value, 'UTF8')::jsonb -> 'login' ->> 'uuid'), bool_and(octet_length(value) > 30000),
+			min(error), max(error), min(sqlstate) FROM userstream.dead_letter WHERE feed = 'small'"),
+	"$padded|t" . '|could not produce the message: Broker: Message size too large' x 2 . '|HV000', 'as dead letters');
+ok(wait_until($node, 'postgres', 'SELECT count(*) FROM small', $others), 'all others arrive');
+is($node->safe_psql('postgres', "SELECT count(DISTINCT login ->> 'uuid') FROM small WHERE login ->> 'uuid' NOT LIKE '%0'"), $others, 'each of them once');
+is($node->safe_psql('postgres', "SELECT bool_and(balanced), sum(messages_read) FROM userstream.ledger WHERE stream = 'small'"),
+	"t|$others", 'and the ledger is balanced');
 make_feed('broken', $list, transform => q{'broken(jsonb)'}, retries => 2);
 is((run_feed($node, 'postgres', 'broken'))[0], 3, 'a transform that cannot work fails the run');
 is( $node->safe_psql('postgres',
