@@ -84,6 +84,38 @@ ok(wait_until($node, 'postgres', 'SELECT count(*) = ' . messages() . ' FROM user
 is($node->safe_psql('postgres', "SELECT count(DISTINCT login ->> 'uuid') FROM users"), 20, 'and no user is missing');
 is($node->safe_psql('postgres', 'SELECT bool_and(balanced) FROM userstream.ledger'), 't', 'the ledger is balanced');
 
+# cancelled, and its session ended, while a frozen broker has the messages
+my $patient = $kafka->new_topic('patient', 1);
+create_gate($node, 'postgres');
+create_api_server($node, 'postgres', 'one', $api->url('/api/?results=1'));
+$node->safe_psql('postgres',
+	qq{CREATE SERVER patient FOREIGN DATA WRAPPER userstream_kafka
+		OPTIONS ("bootstrap.servers" '$address', "message.timeout.ms" '300000');
+	SELECT userstream.create_feed('patient', 'one', 'patient', '$patient', records => '\$.results[*]', transform => 'gated(jsonb)')});
+my $ours = q{FROM pg_stat_activity WHERE query LIKE 'CALL userstream.run_feed(%'};
+foreach my $end ('pg_cancel_backend(pid)', 'pg_terminate_backend(pid, 60000)')
+{
+	my $run = start_feed($node, 'postgres', 'patient');
+
+	ok(is_at_gate($node, 'postgres'), 'a run has fetched');
+	$kafka->pause;
+	ok(open_gate($node, 'postgres'), 'and produces, to a frozen broker');
+	ok(wait_until($node, 'postgres', "SELECT backend_xid IS NULL AND backend_xmin IS NULL AND wait_event_type = 'Extension' $ours"),
+		'with no snapshot and no xid');
+	is($node->safe_psql('postgres', "SELECT $end $ours"), 't', $end);
+	like($run->(), qr/canceling statement due to user request|terminating connection due to administrator command/,
+		'... ends it, the broker still frozen');
+	is($node->safe_psql('postgres', "SELECT count(*) $ours"), 0, 'nothing of it is left');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), 0, 'nor its lock');
+	is(last_run($node, 'postgres', 'patient', 'state, records_produced, error'), 'cancelled|0|canceling statement due to user request',
+		'it is written down') if $end =~ /cancel/;
+	$kafka->continue;
+}
+$node->safe_psql('postgres', "SELECT userstream.alter_feed('patient', transform => '-')");
+is((run_feed($node, 'postgres', 'patient'))[0], 0, 'the next one goes well');
+is($node->safe_psql('postgres', "SELECT string_agg(state, ' ' ORDER BY id) FROM userstream.feed_run WHERE feed = 'patient'"),
+	'cancelled failed succeeded', 'and closes the one whose session was ended');
+
 # a message that is too large is one record's fault
 create_api_server($node, 'postgres', 'large', $api->url('/large?kb=1500'));
 $node->safe_psql('postgres', "SELECT userstream.create_feed('large', 'large', 'kafka', '$topic', retries => 0)");

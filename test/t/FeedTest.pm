@@ -7,6 +7,12 @@
 #    $api->requests                          # lines of its log so far
 #    create_api_server($node, $db, 'name', $api->url('/x'), "more 'options'");
 #
+#    create_gate($node, $db);                # makes the transform gated(jsonb): a run
+#    my $run = start_feed($node, $db, 'x');  # of it stops between fetching and producing,
+#    ok(is_at_gate($node, $db), '...');      # until
+#    open_gate($node, $db);                  # ...; when this returns, the run produces
+#    my $said = $run->();                    # when it is over
+#
 package FeedTest;
 
 use strict;
@@ -14,9 +20,11 @@ use warnings;
 
 use Carp;
 use Exporter 'import';
+use IPC::Run ();
 use PostgreSQL::Test::Utils ();
+use UserstreamTest;
 
-our @EXPORT = qw(create_api_server run_feed last_run);
+our @EXPORT = qw(create_api_server run_feed last_run create_gate start_feed is_at_gate open_gate);
 
 my @own;
 
@@ -79,6 +87,48 @@ sub last_run
 
 	return $node->safe_psql($db,
 		"SELECT $columns FROM userstream.feed_run WHERE feed = '$name' ORDER BY id DESC LIMIT 1");
+}
+
+# The transform leaves a row, which others see from the commit before the first message on.
+sub create_gate
+{
+	my ($node, $db) = @_;
+
+	$node->safe_psql($db, q{
+		CREATE TABLE gate_open (); CREATE TABLE gate_passed ();
+		CREATE FUNCTION gated(r jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN
+			WHILE NOT EXISTS (SELECT FROM public.gate_open) LOOP PERFORM pg_sleep(0.02); END LOOP;
+			INSERT INTO public.gate_passed DEFAULT VALUES;
+			RETURN r; END $$});
+	return;
+}
+
+# a run beside the test, the gate shut; call what this gives for what psql said on stderr
+sub start_feed
+{
+	my ($node, $db, $name) = @_;
+	my ($in, $out, $err) = ('', '', '');
+	my $psql;
+
+	$node->safe_psql($db, 'TRUNCATE gate_open, gate_passed');
+	$psql = IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr($db), '-c', "CALL userstream.run_feed('$name')" ],
+		'<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout(300));
+	return sub { eval { $psql->finish }; return $err };
+}
+
+sub is_at_gate
+{
+	my ($node, $db) = @_;
+	return wait_until($node, $db,
+		q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL userstream.run_feed(%' AND wait_event = 'PgSleep'}, 1);
+}
+
+sub open_gate
+{
+	my ($node, $db) = @_;
+
+	$node->safe_psql($db, 'INSERT INTO gate_open DEFAULT VALUES');
+	return wait_until($node, $db, 'SELECT count(*) > 0 FROM gate_passed');
 }
 
 END
