@@ -11,6 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use UserstreamTest;
 use DeliveryTest;
+use FeedTest;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my @secrets = ('first-Secret-1', 'second-Secret-2', 'wrong-Secret-3');
@@ -163,10 +164,39 @@ foreach my $look ("peek('wrong_password', '$secure->{topic}')", "topics('wrong_p
 }
 is($sql->("SELECT count(*) FROM userstream.peek('secure', '$secure->{topic}')"), 100, 'with the right one there is something to see');
 
+# a feed goes there too; its topic is looked at first, so a wrong password is noticed there
+my $api = FeedTest->api('secured');
+my $fed = $kafka->new_topic('fed', 1);
+create_api_server($node, 'postgres', 'api', $api->url('/api/?results=1'));
+create_gate($node, 'postgres');
+$sql->(qq{SELECT userstream.create_feed('fed', 'api', 'secure', '$fed', records => '\$.results[*]', retries => 3)});
+
+sub feed_is_refused
+{
+	my ($said, $reason, $what) = @_;
+
+	like($said, qr/run of feed "fed" failed: $reason/s, "$what: the run fails and says why");
+	unlike($said, qr/Secret/, '... without a secret');
+	is(last_run($node, 'postgres', 'fed', "state, records_produced, error LIKE '%Secret%'"), 'failed|0|f', '... as is written down');
+	return;
+}
+is((run_feed($node, 'postgres', 'fed'))[0], 0, 'a feed into it goes well');
+$sql->(q{SELECT userstream.alter_feed('fed', retries => 0)});
+$sql->(qq{ALTER USER MAPPING FOR CURRENT_USER SERVER secure OPTIONS (SET "sasl.password" '$wrong')});
+feed_is_refused((run_feed($node, 'postgres', 'fed'))[1], 'could not reach the brokers of server "secure".*authentication failed',
+	'a wrong password');
+$sql->(qq{ALTER USER MAPPING FOR CURRENT_USER SERVER secure OPTIONS (SET "sasl.password" '$first')});
+$sql->(q{SELECT userstream.alter_feed('fed', transform => 'gated(jsonb)', retries => 3)});
+my $run = start_feed($node, 'postgres', 'fed');
+ok(is_at_gate($node, 'postgres'), 'a run has seen the topic with the right password');
+
 # rotated on the broker's side: at the next connection
 $kafka->configure(jaas($second));
 $kafka->stop;
 $kafka->start;
+ok(open_gate($node, 'postgres'), 'password rotated: the run produces');
+feed_is_refused($run->(), qr/could not produce to topic "\Q$fed\E": .*authentication failed/, 'refused there');
+is(last_run($node, 'postgres', 'fed', 'attempt'), 1, 'which is not tried again');
 ok(wait_until($node, 'postgres', state_and_error('secure', 'authentication failed'), 'waiting|t'),
 	'password rotated: waits and says why');
 $plain->produce(100);
@@ -176,6 +206,8 @@ $sql->(qq{ALTER USER MAPPING FOR CURRENT_USER SERVER secure OPTIONS (SET "sasl.p
 $secure->is_delivered('postgres', 'secure', 'mapping altered');
 ok(wait_until($node, 'postgres', "SELECT state FROM userstream.stream_status WHERE stream = 'secure'", 'caught_up'),
 	'it goes on by itself');
+is((run_feed($node, 'postgres', 'fed'))[0], 0, 'and the next run goes well');
+is($sql->("SELECT count(*) FROM userstream.peek('secure', '$fed')"), 2, 'one user each');
 
 # A changed mapping counts for a stream that does well, too.  Looked for with
 # each batch, and when idle every ten seconds: the message is there to be quick.
