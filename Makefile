@@ -63,6 +63,7 @@ OBJS = \
 	extension/feed_status.o \
 	extension/cron_schedule.o \
 	extension/http_url.o \
+	extension/http_secret.o \
 	extension/http_address.o \
 	extension/http_client.o \
 	extension/kafka_produce.o \

@@ -11,6 +11,7 @@
 
 #include "extension/compat.h"
 #include "extension/feed_run.h"
+#include "extension/http_secret.h"
 #include "extension/http_url.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"

@@ -21,6 +21,7 @@
 
 #include "extension/http_address.h"
 #include "extension/http_client.h"
+#include "extension/http_secret.h"
 #include "extension/http_url.h"
 
 #if LIBCURL_VERSION_NUM < 0x075700
@@ -32,7 +33,6 @@
 #define FIRST_BODY_BYTES	(64 * 1024)
 #define LOW_SPEED_BYTES		10		/* a second: slower than this ... */
 #define LOW_SPEED_SECONDS	20		/* ... for so long is as good as silence */
-#define MIN_SECRET_LENGTH	4		/* shorter ones would hide half of all texts */
 
 struct UsHttp
 {
@@ -198,28 +198,41 @@ set_options(UsHttp *http)
 	return ok;
 }
 
+/* once in a process; false when this libcurl is not what we need */
+static bool
+prepare_libcurl(char *errstr, size_t errstr_size)
+{
+	static bool initialized = false;
+	int			features = curl_version_info(CURLVERSION_NOW)->features;
+
+	/* without it a name is looked up by this thread, for as long as it takes */
+	if ((features & CURL_VERSION_ASYNCHDNS) == 0)
+	{
+		snprintf(errstr, errstr_size, "libcurl was built without asynchronous name resolution");
+		return false;
+	}
+	/* threads of librdkafka's may run already, and use libcurl for their tokens */
+	if ((features & CURL_VERSION_THREADSAFE) == 0)
+	{
+		snprintf(errstr, errstr_size, "libcurl cannot be initialized beside other threads");
+		return false;
+	}
+	if (!initialized && curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK)
+	{
+		snprintf(errstr, errstr_size, "could not initialize libcurl");
+		return false;
+	}
+	initialized = true;
+	return true;
+}
+
 UsHttp *
 us_http_open(const UsHttpServer *server, char *errstr, size_t errstr_size)
 {
-	static bool initialized = false;
 	UsHttp	   *http;
 
-	if (!initialized)
-	{
-		if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK)
-		{
-			snprintf(errstr, errstr_size, "could not initialize libcurl");
-			return NULL;
-		}
-		initialized = true;
-	}
-	/* without it a name is looked up by this thread, for as long as it takes */
-	if ((curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS) == 0)
-	{
-		snprintf(errstr, errstr_size, "libcurl was built without asynchronous name resolution");
+	if (!prepare_libcurl(errstr, errstr_size))
 		return NULL;
-	}
-
 	http = calloc(1, sizeof(UsHttp));
 	if (http == NULL)
 	{
@@ -273,13 +286,22 @@ add_queries(const UsHttpServer *server, char *url)
 	return url;
 }
 
+/* for threads that libcurl may start now: they inherit it */
+static void
+block_signals(sigset_t *before)
+{
+	sigset_t	all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
 /* one hop: from the start or from a redirect; false = failed */
 static bool
 begin_hop(UsHttp *http)
 {
 	CURL	   *easy = http->easy;
 	int64_t		left_ms = http->deadline_ms - now_ms();
-	sigset_t	all;
 	sigset_t	before;
 
 	http->response.size = 0;
@@ -300,8 +322,7 @@ begin_hop(UsHttp *http)
 	else
 		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	block_signals(&before);
 	http->added = curl_multi_add_handle(http->multi, easy) == CURLM_OK;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!http->added)
@@ -462,13 +483,11 @@ us_http_step(UsHttp *http, int wait_ms)
 	int			left;
 	CURLMsg    *message;
 	CURLMcode	rc;
-	sigset_t	all;
 	sigset_t	before;
 
 	if (!http->added)
 		return true;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	block_signals(&before);
 	rc = curl_multi_perform(http->multi, &running);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc != CURLM_OK)
@@ -503,49 +522,4 @@ us_http_close(UsHttp *http)
 	free(http->url);
 	free(http->response.body);
 	free(http);
-}
-
-/* ---- secrets ---- */
-
-static bool
-holds_secret(const char *text, const char *secret)
-{
-	char	   *encoded;
-	bool		found;
-
-	if (strlen(secret) < MIN_SECRET_LENGTH)
-		return false;
-	if (strstr(text, secret) != NULL)
-		return true;
-	encoded = us_http_url_encode(secret);
-	found = encoded != NULL && strstr(text, encoded) != NULL;
-	free(encoded);
-	return found;
-}
-
-/* a value as a whole, and its last word: "Bearer abc" is as secret as "abc" */
-static bool
-holds_value(const char *text, const char *item, char separator)
-{
-	const char *value = strchr(item, separator);
-	const char *word;
-
-	if (value == NULL)
-		return false;
-	value++;
-	value += strspn(value, " \t");
-	word = strrchr(value, ' ');
-	return holds_secret(text, value) || (word != NULL && holds_secret(text, word + 1));
-}
-
-bool
-us_http_shows_secret(const UsHttpServer *server, const char *text)
-{
-	for (int i = 0; i < server->nheaders; i++)
-		if (holds_value(text, server->headers[i], ':'))
-			return true;
-	for (int i = 0; i < server->nqueries; i++)
-		if (holds_value(text, server->queries[i], '='))
-			return true;
-	return false;
 }

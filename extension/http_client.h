@@ -83,7 +83,4 @@ extern const UsHttpResponse *us_http_response(const UsHttp *http);
 /* give up whatever is under way; never waits for a name being looked up */
 extern void us_http_close(UsHttp *http);
 
-/* whether a text holds a part of a header or parameter of the mapping */
-extern bool us_http_shows_secret(const UsHttpServer *server, const char *text);
-
 #endif							/* US_HTTP_CLIENT_H */
