@@ -182,27 +182,40 @@ like(open_incident('trimmed'), qr/^0\|offset_out_of_range\|offset 100 of partiti
 	'an incident tells both offsets');
 is($node->safe_psql('postgres', state_of('trimmed')), 'stopped', 'the stream says so');
 
-# --- compaction leaves gaps
-my $gaps = create_delivery('gaps', 1, 'cleanup.policy' => 'compact', 'segment.ms' => 100,
+# --- compaction leaves gaps; times that are far apart make a segment of each third
+my $gaps = create_delivery('gaps', 1, 'cleanup.policy' => 'compact', 'segment.ms' => 1000,
 	'min.cleanable.dirty.ratio' => '0.001', 'delete.retention.ms' => 0);
-$kafka->produce($gaps->{topic}, [ map { { key => $_ % 50, value => '{"seq": -1}' } } 1 .. 1000 ]);
-usleep(200_000);
-my @kept = map { my $m = $gaps->message; $m->{key} = $_; $m } 0 .. 49;
-$kafka->produce($gaps->{topic}, \@kept);
-usleep(200_000);
-$gaps->produce(1);
+my $then = (int(time) - 3600) * 1000;
+my $first = $gaps->line('-', 0, time => $then);
+$first->[4] = 'first';
+my @old = map { [ '-', 'send', 0, $then, $_ % 50, '{"seq": -1}' ] } 1 .. 1000;
+my @kept = map { my $line = $gaps->line('-', 0, time => $then + 60_000); $line->[4] = $_; $line } 0 .. 49;
+my $last = $gaps->line('-', 0, time => $then + 120_000);
+$kafka->produce_script($gaps->{topic}, [ $first, @old, '- flush', @kept, '- flush', $last ]);
 my $left;
-foreach (1 .. 300)
+foreach (1 .. 1200)
 {
 	($left) = run_command([ 'kcat', '-q', '-C', '-b', $kafka->address, '-t', $gaps->{topic}, '-o', 'beginning', '-e', '-f', '%o ' ]);
-	last if split(' ', $left) == 51;
+	last if split(' ', $left) == 52;
 	usleep(100_000);
 }
-is(scalar split(' ', $left), 51, 'the broker has compacted the topic');
+is($left, join(' ', 0, 1001 .. 1051) . ' ', 'the broker has compacted the topic');
 $gaps->create_stream('postgres', 'gaps');
 $gaps->is_delivered('postgres', 'gaps', 'compacted topic');
-is($node->safe_psql('postgres', "SELECT messages_read FROM userstream.ledger WHERE stream = 'gaps'"), 51,
+is($node->safe_psql('postgres', "SELECT messages_read FROM userstream.ledger WHERE stream = 'gaps'"), 52,
 	'a gap is not a message');
+ok(wait_until($node, 'postgres', "SELECT state, lag_messages, lag_seconds FROM userstream.stream_status WHERE stream = 'gaps'", 'caught_up|0|0'),
+	'nor lag');
+is($node->safe_psql('postgres', "SELECT userstream.wait_for('gaps', 0, 10), userstream.wait_for('gaps', 0, 1051), userstream.wait_for('gaps', 0, 1052, '0 s')"),
+	't|t|f', 'what was compacted away is read, too, as is the last message');
+
+# looking back over the gap
+my $look = sub { return $node->safe_psql('postgres',
+		"SELECT count(*), min(kafka_offset), max(kafka_offset) FROM userstream.peek('kafka', '$gaps->{topic}', $_[0])"); };
+is($look->('0, max_messages => 10'), '10|1042|1051', 'the newest messages');
+is($look->('max_messages => 52'), '52|0|1051', 'the newest, over a gap');
+is($look->('0, max_messages => 100'), '52|0|1051', 'and not more than there are');
+is($look->('0, 1, max_messages => 2'), '2|1001|1002', 'from an offset in the gap');
 
 $node->stop('fast');
 done_testing();
