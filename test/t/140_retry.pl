@@ -125,6 +125,24 @@ is(letters_of('mixed'), "23502|63|63|189\n23503|3060|3060|60\n23514|60|60|120", 
 $mixed->is_delivered('postgres', 'mixed', 'mended and retried');
 
 # ---------------------------------------------------------------------------
+# a hundred thousand in one call, left by a stream of the same name
+# ---------------------------------------------------------------------------
+my $many = $kafka->new_topic('many', 4);
+sql(q{CREATE TABLE many (id int PRIMARY KEY, qty int NOT NULL, pad text)});
+sql(qq{SELECT userstream.create_stream('many', 'kafka', '$many', 'many')});
+ok(wait_until($node, 'postgres', "SELECT count(*) FROM userstream.partition_status WHERE stream = 'many'", 4), 'it knows its partitions');
+sql(q{INSERT INTO userstream.dead_letter (owner, owner_oid, home, stream, topic, partition, kafka_offset, value, sqlstate, error)
+	SELECT owner, owner_oid, home, name, topic, i % 4, i / 4,
+		convert_to(jsonb_build_object('id', i, 'qty', CASE WHEN i % 10 <> 0 OR i > 10000 THEN 1 END, 'pad', repeat('x', 1000))::text, 'UTF8'),
+		'23502', 'was so' FROM userstream.stream, generate_series(1, 100000) i WHERE name = 'many'});
+my $peak = q{SELECT substring(pg_read_file('/proc/self/status', 0, 8192) FROM 'VmPeak:\s+(\d+)')};
+my ($start, $applied, $grown) = split /\n/, sql("$peak; SELECT userstream.retry_dead_letters('many'); $peak");
+is($applied, 99_000, 'many are applied in one call');
+cmp_ok($grown - $start, q{<}, 40 * 1024, "by a backend that does not grow with them (kB: $start, $grown)");
+is(sql('SELECT count(*), sum(qty), sum(length(pad)) FROM many'), '99000|99000|99000000', 'each has its row');
+is(letters_of('many'), '23502|100000|99000|1000', 'and those that are still bad their reason');
+
+# ---------------------------------------------------------------------------
 # the same messages by a worker and by a retry
 # ---------------------------------------------------------------------------
 my $twin = $kafka->new_topic('twin', 2);

@@ -196,6 +196,10 @@ like(last_run($node, 'postgres', 'refused', "state || http_status"), qr/failed40
 $node->safe_psql('postgres', "CREATE USER MAPPING FOR PUBLIC SERVER api_refused OPTIONS (query 'api_key=right')");
 is((run_feed($node, 'postgres', 'refused'))[0], 0, 'with the mapping of PUBLIC there is');
 
+# R52: too slow for longer than 20 seconds; meanwhile the tests go on
+make_feed('crawl', '/drip', server => "timeout_ms '10min'");
+my $crawling = background("CALL userstream.run_feed('crawl')");
+
 # ---------------------------------------------------------------------------
 # R53, R54: bodies
 # ---------------------------------------------------------------------------
@@ -279,6 +283,9 @@ run_fails('plain', "https://127.0.0.1:$port/", 'could not get a response', 'TLS 
 # ---------------------------------------------------------------------------
 # R52: silence, in every phase
 # ---------------------------------------------------------------------------
+waitpid $crawling, 0;
+like(last_run($node, 'postgres', 'crawl', "state || ' ' || error"), qr/^failed could not get a response.*too slow/s,
+	'a body that comes too slowly is not waited for until timeout_ms');
 foreach my $kind (qw(silence after_header drip endless))
 {
 	run_fails("slow_$kind", "/$kind", 'could not get a response', "$kind, until timeout_ms", server => "timeout_ms '700ms'");
