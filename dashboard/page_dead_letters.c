@@ -25,7 +25,6 @@ static const UsColumn summary_columns[] = {
 	{"column_name", "Column", US_KIND_CODE, NULL, NULL, NULL},
 	{"n", "Dead letters", US_KIND_COUNT, NULL, NULL, NULL},
 	{"waiting", "not applied since", US_KIND_COUNT, NULL, NULL, NULL},
-	{"latest", "Latest", US_KIND_TIME, NULL, NULL, NULL},
 	{0}
 };
 

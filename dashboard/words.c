@@ -115,7 +115,6 @@ static const Pair pairs[] = {
 	{"Last run", "Última ejecución"},
 	{"Last runs", "Últimas ejecuciones"},
 	{"Last success", "Último éxito"},
-	{"Latest", "El último"},
 	{"Ledger", "Libro de cuentas"},
 	{"List from here", "Lista desde aquí"},
 	{"Look", "Mirar"},

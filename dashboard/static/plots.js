@@ -46,6 +46,13 @@
 		};
 	}
 
+	/* so many labels of their average length stand beside each other */
+	function room(figure, rows) {
+		const letters = rows.reduce(function (sum, row) { return sum + String(row[figure.dataset.x]).length; }, 0);
+
+		return Math.max(2, Math.floor((figure.clientWidth - 64) / (7 * letters / rows.length + 8)));
+	}
+
 	function axis(title, type) {
 		return {
 			title: { text: title, font: { size: 12 } }, type: type, gridcolor: colour('--edge'), zerolinecolor: colour('--edge'),
@@ -72,7 +79,8 @@
 			font: { color: colour('--ink'), size: 12, family: getComputedStyle(document.body).fontFamily },
 			hoverlabel: { bgcolor: colour('--panel'), bordercolor: colour('--field'), font: { color: colour('--ink') } },
 			hovermode: figure.dataset.kind === 'points' ? 'closest' : 'x unified', colorway: colours.map(colour),
-			xaxis: axis(figure.dataset.xTitle, bars ? 'category' : 'date'), yaxis: axis(figure.dataset.yTitle, '-')
+			xaxis: Object.assign(axis(figure.dataset.xTitle, bars ? 'category' : 'date'), bars ? { nticks: room(figure, rows) } : {}),
+			yaxis: axis(figure.dataset.yTitle, '-')
 		}, {
 			displaylogo: false, responsive: true, modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
 			toImageButtonOptions: { format: 'png', filename: figure.dataset.panel, scale: 2 }
