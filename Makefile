@@ -333,7 +333,7 @@ fuzz: deps
 	@exec $(AS_USER) run-fuzz STATE=$(STATE)
 
 # those of the README, taken anew from the pages of the browser's test
-PICTURES = users_desktop users_dark streams_desktop stream_desktop feeds_dark dead_letters_desktop streams_phone
+PICTURES = users_desktop users_dark stream_desktop feeds_dark dead_letters_desktop streams_phone
 
 pictures:
 	@USERSTREAM_PICTURES=$(STATE)/pictures $(MAKE) --no-print-directory test TEST_PARTS=tap TESTS=test/t/510_browser.pl
