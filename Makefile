@@ -66,6 +66,7 @@ OBJS = \
 	extension/http_secret.o \
 	extension/http_address.o \
 	extension/http_client.o \
+	extension/registry.o \
 	extension/kafka_produce.o \
 	extension/kafka_admin.o \
 	extension/retry.o \
@@ -106,6 +107,11 @@ OBJS = \
 	worker/decode_csv.o \
 	worker/map_csv.o \
 	worker/json_marks.o \
+	worker/decode_avro.o \
+	worker/avro_schema.o \
+	worker/avro_text.o \
+	worker/json_tree.o \
+	worker/schemas.o \
 	worker/json_number.o \
 	worker/map.o \
 	worker/map_slow.o \

@@ -80,6 +80,7 @@ typedef struct UsStreamOptions
 	int			max_dead_letters_per_minute;	/* -1 = no limit */
 	UsTombstone tombstone;
 	char	   *filter;			/* function's signature; NULL = none */
+	char	   *registry;		/* HTTP server of the schemas; NULL = none */
 	bool		explode;		/* a message may hold many documents */
 	bool		ignore_conflicts;	/* mode append: a row whose key is there already is skipped */
 	bool		refuse_unknown_fields;	/* a field that no column takes is an error */
@@ -119,6 +120,7 @@ typedef struct UsStream
 	char	   *transform;		/* function's signature; NULL = none */
 	Oid			transform_oid;
 	Oid			filter_oid;		/* of options.filter */
+	struct UsSchemas *schemas;	/* of its format, in the process that runs it; NULL = none */
 	UsOnError	on_error;
 	char	   *on_error_given; /* as stored: this version may not know it */
 	int			workers;		/* 1 .. US_MAX_WORKERS, whatever the row holds */

@@ -199,6 +199,8 @@ us_alter_stream(PG_FUNCTION_ARGS)
 	memset(&destination, 0, sizeof(destination));
 	stream = us_stream_find(name, GetUserId(), false);
 	prepare(fcinfo, stream, false, &alteration);
+	if (!PG_ARGISNULL(US_STREAM_ARG_OPTIONS))
+		us_stream_ask_registry(&alteration.args, alteration.owner);
 	if (alteration.args.start != NULL)
 	{
 		ask_broker(alteration.args.server, alteration.args.topic, alteration.server,

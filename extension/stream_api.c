@@ -60,6 +60,7 @@ us_create_stream(PG_FUNCTION_ARGS)
 	question.time_ms = args.start->time_ms;
 	us_stream_check_target(&args, owner, false);
 
+	us_stream_ask_registry(&args, owner);
 	us_stream_topic_describe(&question, &topic);
 	places = us_start_resolve(args.start, true, &question, &topic, &nplaces);
 

@@ -16,6 +16,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "worker/csv.h"
+#include "worker/decode.h"
 #include "worker/expand.h"
 
 /* positions in the signatures of create_stream and alter_stream */
@@ -48,13 +49,13 @@ typedef struct Words
 } Words;
 
 static const char *const no_words[] = {NULL};
-static const char *const formats_now[] = {"json", "csv", "text", "bytes", NULL};
-static const char *const formats_later[] = {"avro", "protobuf", NULL};
+static const char *const formats_now[] = {"json", "json_sr", "avro", "csv", "text", "bytes", NULL};
+static const char *const formats_later[] = {"protobuf", NULL};
 static const char *const modes_now[] = {"append", "upsert", NULL};
 static const char *const on_errors_now[] = {"dead_letter", "stop", NULL};
 
 static const Words format_words = {"format", formats_now, formats_later,
-"The format of the messages can be json, csv, text or bytes."};
+"The format of the messages can be json, json_sr, avro, csv, text or bytes."};
 static const Words mode_words = {"mode", modes_now, no_words,
 "The mode can be append or upsert."};
 static const Words on_error_words = {"on_error", on_errors_now, no_words,
@@ -168,27 +169,27 @@ take_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args)
 		args->workers = PG_GETARG_INT32(ARG_WORKERS);
 }
 
-/* options that are about another format, and those of CSV together */
 static void
-check_format(const char *format, const UsStreamOptions *options)
+refuse_option(const char *format, const char *option, const char *why)
 {
-	bool		is_csv = strcmp(format, "csv") == 0;
-	bool		is_json = strcmp(format, "json") == 0;
-	const char *csv_option = options->delimiter != NULL ? "delimiter" :
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("option \"%s\" has no meaning for format \"%s\"", option, format),
+			 errdetail("%s", why),
+			 errhint("Leave the option out.")));
+}
+
+static void
+check_csv(const char *format, const UsStreamOptions *options)
+{
+	const char *option = options->delimiter != NULL ? "delimiter" :
 		options->quote != NULL ? "quote" : options->escape != NULL ? "escape" :
 		options->null_text != NULL ? "null" : options->header != NULL ? "header" : NULL;
-	const char *json_option = options->refuse_unknown_fields && !is_json ? "unknown_fields" :
-		options->explode && !is_json && !is_csv ? "explode" : NULL;
-	const char *wrong = csv_option != NULL && !is_csv ? csv_option : json_option;
+	const char *wrong;
 	UsCsv		dialect;
 
-	if (wrong != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" has no meaning for format \"%s\"", wrong, format),
-				 wrong == csv_option ? errdetail("It is about the fields of CSV.") :
-				 errdetail("It is about the fields of JSON."),
-				 errhint("Leave the option out.")));
+	if (option != NULL && strcmp(format, "csv") != 0)
+		refuse_option(format, option, "It is about the fields of CSV.");
 	wrong = us_csv_dialect(&dialect, options->delimiter, options->quote, options->escape,
 						   options->null_text);
 	if (wrong != NULL)
@@ -197,6 +198,27 @@ check_format(const char *format, const UsStreamOptions *options)
 				 errmsg("invalid options of format \"csv\""),
 				 errdetail("%s", wrong),
 				 errhint("Options are \"delimiter\", \"quote\", \"escape\" and \"null\", as those of COPY.")));
+}
+
+/* options that are about another format, or that it needs */
+static void
+check_format(const char *name, const UsStreamOptions *options)
+{
+	const UsFormat *format = us_format_find(name);
+
+	check_csv(name, options);
+	if (options->explode && !format->is_json && strcmp(name, "csv") != 0)
+		refuse_option(name, "explode", "It is about arrays and lines of JSON.");
+	if (options->refuse_unknown_fields && format->document == NULL)
+		refuse_option(name, "unknown_fields", "It is about the fields of JSON and Avro.");
+	if (options->registry != NULL && !format->needs_schemas)
+		refuse_option(name, "registry", "Messages of this format are read without a schema.");
+	if (options->registry == NULL && format->needs_schemas)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("format \"%s\" needs option \"registry\"", name),
+				 errdetail("A message holds the number of its schema, not the schema."),
+				 errhint("Create a server for the schema registry with FOREIGN DATA WRAPPER userstream_http, and name it: options => '{\"registry\": \"...\"}'.")));
 }
 
 /* what a mode makes of the other arguments */

@@ -35,6 +35,7 @@ typedef struct UsStreamArgs
 
 /* number of the argument after those that both functions have */
 #define US_STREAM_ARG_LAST	13
+#define US_STREAM_ARG_OPTIONS	(US_STREAM_ARG_LAST - 1)
 
 /*
  * us_stream_args_create -- take and check what can be checked without looking

@@ -16,6 +16,8 @@
 #include "commands/dbcommands.h"
 #include "extension/compat.h"
 #include "extension/guc.h"
+#include "extension/registry.h"
+#include "extension/server.h"
 #include "extension/shmem.h"
 #include "extension/stream_check.h"
 #include "miscadmin.h"
@@ -100,6 +102,26 @@ check_privileges(Relation target, const UsMap *map, Oid owner)
 						 us_qualified_name(relid), quote_identifier(role))));
 }
 
+static void
+check_registry(const UsStreamArgs *args, Oid owner)
+{
+	UsStreamOptions options;
+
+	us_parse_stream_options(args->options, &options);
+	if (options.registry != NULL)
+		(void) us_server_lookup(options.registry, US_SERVER_HTTP, owner);
+}
+
+void
+us_stream_ask_registry(const UsStreamArgs *args, Oid owner)
+{
+	UsStreamOptions options;
+
+	us_parse_stream_options(args->options, &options);
+	if (options.registry != NULL)
+		us_registry_check(options.registry, owner);
+}
+
 /* the names that are stored mean the same for every search path */
 static void
 check_functions(UsStreamArgs *args, Oid owner)
@@ -176,6 +198,7 @@ us_stream_check_target(UsStreamArgs *args, Oid owner, bool keep_lock)
 	if (target == NULL)
 		elog(ERROR, "could not open relation with OID %u", args->target);
 
+	check_registry(args, owner);
 	check_functions(args, owner);
 	us_parse_stream_options(args->options, &options);
 	map = us_map_compile(target, args->format, args->columns, &options, context);

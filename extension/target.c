@@ -210,6 +210,23 @@ us_stream_at_home(const UsStream *stream)
 	return strcmp(stream->home, us_home()) == 0;
 }
 
+/* the schema registry is a server too */
+static char *
+registry_problem(const UsStream *stream)
+{
+	UsDefinition definition = {
+		.kind = "stream",
+		.name = stream->name,
+		.owner = stream->owner,
+		.owner_oid = stream->owner_oid,
+		.server = stream->options.registry,
+		.server_oid = get_foreign_server_oid(stream->options.registry, true),
+		.another_server = "options => '{\"registry\": ...}'"
+	};
+
+	return server_problem(&definition);
+}
+
 char *
 us_stream_problem(const UsStream *stream)
 {
@@ -234,6 +251,8 @@ us_stream_problem(const UsStream *stream)
 		return psprintf("%s; userstream.resume_stream(%s) continues",
 						stream->stop_reason, quote_literal_cstr(stream->name));
 	problem = us_definition_problem(&definition);
+	if (problem == NULL && stream->options.registry != NULL)
+		problem = registry_problem(stream);
 	if (problem != NULL)
 		return problem;
 	if (get_rel_name(stream->target_oid) == NULL)

@@ -16,6 +16,7 @@
 #include "worker/alloc.h"
 #include "worker/csv.h"
 #include "worker/decode.h"
+#include "worker/schemas.h"
 
 #define CHUNK_BYTES			(64 * 1024) /* usual size of a chunk */
 #define CHUNK_KEEP_BYTES	(1024 * 1024)	/* a larger one is given back at reset */
@@ -35,9 +36,61 @@ decode_opaque(UsDecoder *decoder, const char *data, size_t len, UsValue *values)
 	return US_DECODE_OK;
 }
 
+static UsDecodeResult
+document_json(UsDecoder *decoder, const char *data, size_t len, const char **text, size_t *text_len)
+{
+	(void) decoder;
+
+	*text = data;
+	*text_len = len;
+	return US_DECODE_OK;
+}
+
+UsDecodeResult
+us_decoder_frame(UsDecoder *decoder, const char *data, size_t len, int32 *id)
+{
+	if (us_frame_read(data, len, id))
+		return US_DECODE_OK;
+	if (len == 0)
+		return us_decoder_refuse(decoder, -1, "22P02", NULL, "message is empty");
+	if (data[0] == 0)
+		return us_decoder_refuse(decoder, -1, "22P02", NULL,
+								 "message ends before the number of its schema is complete");
+	return us_decoder_refuse(decoder, -1, "22P02", NULL,
+							 "message begins with byte %d, not with the 0 of a schema registry",
+							 (unsigned char) data[0]);
+}
+
+/* JSON behind the number of a schema, which is not looked at */
+static UsDecodeResult
+decode_json_sr(UsDecoder *decoder, const char *data, size_t len, UsValue *values)
+{
+	int32		id;
+
+	if (us_decoder_frame(decoder, data, len, &id) != US_DECODE_OK)
+		return US_DECODE_REFUSED;
+	return us_decode_json(decoder, data + US_FRAME_BYTES, len - US_FRAME_BYTES, values);
+}
+
+static UsDecodeResult
+document_json_sr(UsDecoder *decoder, const char *data, size_t len,
+				 const char **text, size_t *text_len)
+{
+	int32		id;
+
+	if (us_decoder_frame(decoder, data, len, &id) != US_DECODE_OK)
+		return US_DECODE_REFUSED;
+	return document_json(decoder, data + US_FRAME_BYTES, len - US_FRAME_BYTES, text, text_len);
+}
+
 static const UsFormat formats[] = {
-	{.name = "json", .decode = us_decode_json, .has_fields = true, .is_json = true},
+	{.name = "json", .decode = us_decode_json, .document = document_json, .has_fields = true,
+	.is_json = true},
+	{.name = "json_sr", .decode = decode_json_sr, .document = document_json_sr,
+	.has_fields = true, .is_json = true},
 	{.name = "csv", .decode = us_decode_csv, .has_fields = true, .strings_are_text = true},
+	{.name = "avro", .decode = us_decode_avro, .document = us_document_avro, .has_fields = true,
+	.needs_schemas = true},
 	{.name = "text", .decode = decode_opaque},
 	{.name = "bytes", .decode = decode_opaque},
 };

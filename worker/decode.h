@@ -65,14 +65,21 @@ typedef UsDecodeResult (*UsDecodeFunction) (UsDecoder *decoder,
 											const char *data, size_t len,
 											UsValue *values);
 
+/* a message as JSON, in its own bytes or those of the decoder: US_DECODE_OK or US_DECODE_REFUSED */
+typedef UsDecodeResult (*UsDocumentFunction) (UsDecoder *decoder,
+											  const char *data, size_t len,
+											  const char **text, size_t *text_len);
+
 /* what is the same for all messages of a format */
 typedef struct UsFormat
 {
 	const char *name;			/* as create_stream takes it */
 	UsDecodeFunction decode;
+	UsDocumentFunction document;	/* NULL: a message is nothing that jsonb could hold */
 	bool		has_fields;		/* else the value is one whole, for @value */
-	bool		is_json;		/* jsonb judges the message, and a function may take it */
+	bool		is_json;		/* document gives bytes of the message, which jsonb judges */
 	bool		strings_are_text;	/* for the type's input function, also where that is json */
+	bool		needs_schemas;	/* decoders are given them */
 } UsFormat;
 
 /* a chunk of de-escaped strings; chunks are kept and reused */
@@ -89,6 +96,7 @@ struct UsDecoder
 	const UsFormat *format;
 	UsDecodeFunction decode;	/* the format's */
 	const UsPathSet *paths;
+	struct UsSchemas *schemas;	/* of formats that need them, given by the caller; else NULL */
 	UsTextChunk *chunks;		/* first chunk; de-escaped strings live here */
 	UsTextChunk *chunk;			/* the one being filled */
 	UsDecodeError error;		/* of US_DECODE_REFUSED */
@@ -117,10 +125,15 @@ extern UsDecoder *us_decoder_create(const char *format, const UsPathSet *paths);
  * Returns: US_DECODE_REFUSED
  */
 extern UsDecodeResult us_decoder_refuse(UsDecoder *decoder, int field, const char *sqlstate,
-										const char *hint, const char *message,...);
+										const char *hint, const char *message,...)
+			__attribute__((format(printf, 5, 6)));
 
 /* bytes of a text that an error shows, at most so many of it, whole characters */
 extern int	us_decoder_clip(const char *text, size_t len);
+
+/* the number before a value, as schemas.h has it; US_DECODE_OK or US_DECODE_REFUSED */
+extern UsDecodeResult us_decoder_frame(UsDecoder *decoder, const char *data, size_t len,
+									   int32 *id);
 
 /* forgets the de-escaped strings; once per batch */
 extern void us_decoder_reset(UsDecoder *decoder);
@@ -134,5 +147,11 @@ extern void us_decoder_text_trim(UsDecoder *decoder, size_t spare);
 /* worker/decode_json.c */
 extern UsDecodeResult us_decode_json(UsDecoder *decoder, const char *data, size_t len,
 									 UsValue *values);
+
+/* worker/decode_avro.c */
+extern UsDecodeResult us_decode_avro(UsDecoder *decoder, const char *data, size_t len,
+									 UsValue *values);
+extern UsDecodeResult us_document_avro(UsDecoder *decoder, const char *data, size_t len,
+									   const char **text, size_t *text_len);
 
 #endif							/* US_DECODE_H */

@@ -28,6 +28,7 @@
 #include "utils/queryenvironment.h"
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
+#include "worker/decode.h"
 #include "worker/expand_internal.h"
 #include "worker/map.h"
 
@@ -50,6 +51,7 @@ struct UsExpand
 	char	   *filter_signature;
 	bool		explodes;
 	const UsCsv *csv;			/* dialect of the lines that explode; NULL = JSON */
+	UsDecoder  *decoder;		/* knows what a message is as JSON */
 	bool		gives_rows;
 	bool		gives_documents;	/* Jsonb, not its text */
 	bool		wants_message;
@@ -206,6 +208,8 @@ us_expand_compile(const UsStream *stream, Relation target, UsMap *map, MemoryCon
 	expand = palloc0(sizeof(UsExpand));
 	expand->explodes = stream->options.explode;
 	expand->csv = us_map_csv(map);
+	expand->decoder = us_decoder_create(stream->format, us_path_set_create());
+	expand->decoder->schemas = stream->schemas;
 	expand->ncolumns = nattnums;
 	if (stream->transform != NULL)
 	{
@@ -302,6 +306,7 @@ split_messages(UsExpand *expand, const UsMessage *messages, const int *order, in
 		const char **texts;
 		int		   *lengths;
 		int			ntexts;
+		UsMessage	json;
 
 		expand->failed_at = i;
 		if (!expand->explodes || message->value == NULL)
@@ -309,9 +314,13 @@ split_messages(UsExpand *expand, const UsMessage *messages, const int *order, in
 			add_piece(&pieces, count, &capacity, i - from, message);
 			continue;
 		}
-		ntexts = expand->csv != NULL ?
-			us_expand_split_csv(expand->csv, message, &texts, &lengths) :
-			us_expand_split(message, &texts, &lengths);
+		if (expand->csv != NULL)
+			ntexts = us_expand_split_csv(expand->csv, message, &texts, &lengths);
+		else
+		{
+			us_message_json(expand->decoder, message, &json);
+			ntexts = us_expand_split(&json, &texts, &lengths);
+		}
 		for (int n = 0; n < ntexts; n++)
 		{
 			UsPiece    *piece = add_piece(&pieces, count, &capacity, i - from, message);
@@ -326,6 +335,16 @@ split_messages(UsExpand *expand, const UsMessage *messages, const int *order, in
 /*
  * The query.
  */
+
+/* what was exploded is JSON already, whatever the message was */
+static char *
+document_text(const UsExpand *expand, const UsMessage *message)
+{
+	if (expand->explodes)
+		return us_message_text(message->value, message->value_len);
+	us_decoder_reset(expand->decoder);
+	return us_message_json_text(expand->decoder, message);
+}
 
 /* a removal needs no function: it stays what it is */
 static Tuplestorestate *
@@ -354,7 +373,7 @@ store_messages(UsExpand *expand, const UsPiece *pieces, int count)
 		}
 		if (expand->wants_document)
 		{
-			char	   *text = us_message_text(message->value, message->value_len);
+			char	   *text = document_text(expand, message);
 
 			values[COL_DOCUMENT] = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
 			nulls[COL_DOCUMENT] = false;

@@ -89,7 +89,7 @@ check_function(const UsFunction *function, const char *signature, Oid target, co
 {
 	bool		is_filter = !OidIsValid(target);
 	const UsFormat *found = us_format_find(format);
-	bool		is_json = found != NULL && found->is_json;
+	bool		is_json = found != NULL && found->document != NULL;
 
 	if (!function->is_plain)
 		refuse(signature, is_filter, "It is not a function of one argument.");

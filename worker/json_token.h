@@ -2,10 +2,11 @@
  * worker/json_token.h
  *    the tokens of a JSON text, and what its strings say
  *
- * Only for worker/decode_json.c, in whose loop this is inlined.  A token is
- * good here exactly when it is one for PostgreSQL's lexer and something that
- * may follow it comes after it.  What is wrong with a bad one is not asked: the
- * message is refused, and jsonb has the words.
+ * For worker/decode_json.c, in whose loop this is inlined, and for
+ * worker/json_tree.c.  A token is good here exactly when it is one for
+ * PostgreSQL's lexer and something that may follow it comes after it.  What is
+ * wrong with a bad one is not asked: the message is refused, and jsonb has the
+ * words.
  *-------------------------------------------------------------------------
  */
 #ifndef US_JSON_TOKEN_H

@@ -42,7 +42,8 @@ fast_document(UsMap *map, const UsMapColumn *column, const UsMessage *message,
 	Jsonb	   *document;
 
 	if (column->shortcut != US_SHORTCUT_JSONB || !map->utf8 ||
-		message->value_len > US_FAST_JSON_MAX)
+		message->value_len > US_FAST_JSON_MAX ||
+		(column->part == US_PART_REST && !map->format->is_json))
 		return false;
 	old = MemoryContextSwitchTo(us_map_scratch(map));
 	document = us_part_jsonb(map, message, column->part);
@@ -227,6 +228,7 @@ void
 us_map_begin_batch(UsMap *map, MemoryContext batch_context)
 {
 	us_map_begin_message(map);
+	us_decoder_reset(map->decoder);
 	map->batch_context = batch_context;
 	map->batch++;
 	map->arena = NULL;

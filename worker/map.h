@@ -24,6 +24,9 @@
 
 typedef struct UsMap UsMap;
 
+struct UsDecoder;				/* worker/decode.h */
+struct UsSchemas;				/* worker/schemas.h */
+
 typedef enum UsMapResult
 {
 	US_MAP_DONE,				/* the slot holds the row */
@@ -87,6 +90,21 @@ extern void us_map_take_key(UsMap *map, const UsKey *key, bool removes);
  * Returns: false when this plan needs the text: then nothing changes
  */
 extern bool us_map_take_documents(UsMap *map);
+
+/* schemas of the messages' format, which must outlive the map; NULL: it has none */
+extern void us_map_take_schemas(UsMap *map, struct UsSchemas *schemas);
+
+/*
+ * us_message_json -- a message whose value is JSON, from one of a decoder's format
+ *
+ * Not checked to be JSON where the bytes are the message's own.
+ * Out:     json     the message with another value: bytes of the message or the decoder
+ * Errors:  what is wrong with the message
+ */
+extern void us_message_json(struct UsDecoder *decoder, const UsMessage *message, UsMessage *json);
+
+/* the same as text of the database's encoding, NUL-terminated, in CurrentMemoryContext */
+extern char *us_message_json_text(struct UsDecoder *decoder, const UsMessage *message);
 
 /*
  * us_map_note_present -- which columns the message mapped last has

@@ -428,6 +428,12 @@ us_map_refuse_unknown(UsMap *map, bool refuse)
 }
 
 void
+us_map_take_schemas(UsMap *map, struct UsSchemas *schemas)
+{
+	map->decoder->schemas = schemas;
+}
+
+void
 us_map_leave_unfed(UsMap *map, bool leave)
 {
 	map->leave_unfed = leave;

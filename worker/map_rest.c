@@ -118,9 +118,9 @@ push_rest(JsonbParseState **state, JsonbContainer *container, const UsPathSet *p
 }
 
 static Jsonb *
-message_document(const UsMessage *message)
+message_document(UsMap *map, const UsMessage *message)
 {
-	char	   *text = us_message_text(message->value, message->value_len);
+	char	   *text = us_message_json_text(map->decoder, message);
 
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 }
@@ -128,7 +128,7 @@ message_document(const UsMessage *message)
 Jsonb *
 us_part_rest(UsMap *map, const UsMessage *message)
 {
-	Jsonb	   *document = message_document(message);
+	Jsonb	   *document = message_document(map, message);
 	JsonbParseState *state = NULL;
 
 	return JsonbValueToJsonb(push_rest(&state, &document->root, map->paths, 0));
@@ -141,7 +141,7 @@ us_part_refuse_rest(UsMap *map, const UsMessage *message)
 	StringInfoData where;
 
 	initStringInfo(&where);
-	if (find_rest(&message_document(message)->root, map->paths, 0, &where))
+	if (find_rest(&message_document(map, message)->root, map->paths, 0, &where))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no column takes field \"%.*s\" of the message",

@@ -36,6 +36,43 @@ refuse_document(Jsonb *document)
 			 errdetail("Its value is %s.", kind)));
 }
 
+/* texts that come from the decoder, in the database's encoding */
+static const char *
+error_text(const char *text)
+{
+	return text != NULL ? pg_any_to_server(text, (int) strlen(text), PG_UTF8) : NULL;
+}
+
+pg_noreturn static void
+raise_refused(const UsDecodeError *error)
+{
+	const char *state = error->sqlstate;
+
+	ereport(ERROR,
+			(errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
+			 errmsg_internal("%s", error_text(error->message)),
+			 error->detail != NULL ? errdetail_internal("%s", error_text(error->detail)) : 0,
+			 error->hint != NULL ? errhint("%s", error_text(error->hint)) : 0));
+}
+
+void
+us_message_json(UsDecoder *decoder, const UsMessage *message, UsMessage *json)
+{
+	*json = *message;
+	if (decoder->format->document(decoder, message->value, message->value_len,
+								  &json->value, &json->value_len) != US_DECODE_OK)
+		raise_refused(&decoder->error);
+}
+
+char *
+us_message_json_text(UsDecoder *decoder, const UsMessage *message)
+{
+	UsMessage	json;
+
+	us_message_json(decoder, message, &json);
+	return us_message_text(json.value, json.value_len);
+}
+
 /* in a database of another encoding: the values as texts of this one */
 static void
 convert_values(UsMap *map)
@@ -54,18 +91,9 @@ convert_values(UsMap *map)
 	MemoryContextSwitchTo(old);
 }
 
-/* texts that come from the decoder, in the database's encoding */
-static const char *
-error_text(const char *text)
-{
-	return text != NULL ? pg_any_to_server(text, (int) strlen(text), PG_UTF8) : NULL;
-}
-
 void
 us_map_raise_refused(UsMap *map, const UsDecodeError *error)
 {
-	const char *state = error->sqlstate;
-
 	for (int i = 0; i < map->ncolumns; i++)
 	{
 		const UsMapColumn *column = &map->columns[i];
@@ -73,11 +101,7 @@ us_map_raise_refused(UsMap *map, const UsDecodeError *error)
 		if (column->origin == US_ORIGIN_FIELD && column->field == error->field)
 			map->error_column = NameStr(TupleDescAttr(map->descriptor, column->index)->attname);
 	}
-	ereport(ERROR,
-			(errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
-			 errmsg_internal("%s", error_text(error->message)),
-			 error->detail != NULL ? errdetail_internal("%s", error_text(error->detail)) : 0,
-			 error->hint != NULL ? errhint("%s", error_text(error->hint)) : 0));
+	raise_refused(error);
 }
 
 /* decodes a message; whatever is wrong with JSON, jsonb has the words */
@@ -103,7 +127,7 @@ decode_or_raise(UsMap *map, const UsMessage *message)
 		document = us_map_document(message);
 	else
 	{
-		text = us_message_text(message->value, message->value_len);
+		text = us_message_json_text(map->decoder, message);
 		document = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 	}
 	MemoryContextSwitchTo(old);

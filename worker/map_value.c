@@ -293,6 +293,36 @@ fast_scalar(UsShortcut shortcut, const UsValue *value, Datum *result)
 	}
 }
 
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* the form \x0aff of a bytea, which bytes of Avro have too */
+static bool
+fast_hex(UsMap *map, const UsMapColumn *column, const UsValue *value, Datum *result)
+{
+	const char *digits = value->data + 2;
+	uint32		len = (value->len - 2) / 2;
+	char	   *bytes;
+
+	if (value->kind != US_VALUE_STRING || value->len < 2 || value->len % 2 != 0 ||
+		value->data[0] != '\\' || value->data[1] != 'x' || value->len > US_FAST_JSON_MAX)
+		return false;
+	for (uint32 i = 0; i < len * 2; i++)
+		if (hex_digit(digits[i]) < 0)
+			return false;
+	*result = us_map_store_bytes(map, column, digits, len);
+	bytes = VARDATA_ANY(DatumGetPointer(*result));
+	for (uint32 i = 0; i < len; i++)
+		bytes[i] = (char) (hex_digit(digits[i * 2]) << 4 | hex_digit(digits[i * 2 + 1]));
+	return true;
+}
+
 bool
 us_value_fast(UsMap *map, const UsMapColumn *column, const UsValue *value, Datum *result)
 {
@@ -365,6 +395,7 @@ us_value_fast(UsMap *map, const UsMapColumn *column, const UsValue *value, Datum
 		case US_SHORTCUT_JSON:
 			return fast_json(map, column, value, result);
 		case US_SHORTCUT_BYTEA:
+			return !column->base64 && fast_hex(map, column, value, result);
 		case US_SHORTCUT_NONE:
 			return false;
 	}

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "extension/registry.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "worker/dead_letter.h"
@@ -40,6 +41,7 @@ typedef struct Replay
 {
 	UsRun		run;			/* first, so that one is the other */
 	MemoryContext context;		/* of the whole call */
+	UsRegistry *registry;		/* NULL = the messages need no schemas */
 
 	int64		taken;
 	int64		applied;
@@ -86,7 +88,7 @@ note_rejected(UsRun *run, const UsMessage *message, const ErrorData *edata)
 static const UsRunCalls replay_calls = {NULL, note_applied, note_skipped, note_rejected};
 
 static Replay *
-create_replay(const UsStream *stream)
+create_replay(UsStream *stream)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dead letters",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -94,6 +96,9 @@ create_replay(const UsStream *stream)
 
 	replay->context = context;
 	replay->message_context = AllocSetContextCreate(context, "messages", ALLOCSET_DEFAULT_SIZES);
+	replay->registry = us_registry_create(context, stream,
+										  us_catalog_owner(stream->owner, stream->owner_oid,
+														   stream->home));
 	replay->run.stream = stream;
 	replay->run.sink = us_sink_create(context, stream);
 	replay->run.calls = &replay_calls;
@@ -245,6 +250,7 @@ replay_window(Replay *replay, Portal letters)
 	while (next < nrows)
 	{
 		next = take_messages(replay, rows, next, nrows);
+		us_registry_require(replay->registry, replay->messages, replay->count);
 		as_owner(replay, write_messages);
 		settle_letters(replay);
 		forget_errors(replay);
@@ -254,7 +260,7 @@ replay_window(Replay *replay, Portal letters)
 }
 
 int64
-us_replay_dead_letters(const UsStream *stream, ArrayType *ids)
+us_replay_dead_letters(UsStream *stream, ArrayType *ids)
 {
 	Replay	   *replay = create_replay(stream);
 	int64		applied;

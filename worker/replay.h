@@ -19,6 +19,6 @@
  * Errors:  42704 an id that the current role has no such letter of; transient
  *          errors and those of the definition
  */
-extern int64 us_replay_dead_letters(const UsStream *stream, ArrayType *ids);
+extern int64 us_replay_dead_letters(UsStream *stream, ArrayType *ids);
 
 #endif							/* US_REPLAY_H */

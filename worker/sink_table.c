@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "worker/decode.h"
 #include "worker/sink_internal.h"
 
 /* a worker has one, a backend one for each retry under way */
@@ -163,6 +164,16 @@ collect_domains(UsSink *sink)
 	}
 }
 
+/* what was exploded, or came of a transform, is JSON whatever the message was */
+static const char *
+mapped_format(const UsStream *stream)
+{
+	bool		made = stream->options.explode ||
+		(stream->transform != NULL && !us_expand_gives_rows(stream->transform_oid));
+
+	return made && us_format_find(stream->format)->document != NULL ? "json" : stream->format;
+}
+
 /* throw away what was compiled, and compile it for the relation as it is now */
 static void
 compile(UsSink *sink)
@@ -180,8 +191,10 @@ compile(UsSink *sink)
 	sink->compiled = 0;
 
 	us_check_target(sink->target);
-	sink->map = us_map_compile(sink->relation, sink->stream->format, sink->stream->columns,
-							   &sink->stream->options, sink->plan_context);
+	sink->map = us_map_compile(sink->relation, mapped_format(sink->stream),
+							   sink->stream->columns, &sink->stream->options,
+							   sink->plan_context);
+	us_map_take_schemas(sink->map, sink->stream->schemas);
 	us_map_refuse_unknown(sink->map, sink->stream->options.refuse_unknown_fields);
 	sink->descriptor = us_map_descriptor(sink->map);
 	sink->direct = !sink->stream->upsert && !sink->stream->options.ignore_conflicts &&

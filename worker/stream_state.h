@@ -16,6 +16,7 @@ typedef struct UsWorker
 	UsStream   *stream;
 	char	   *database;
 	UsOptionList options;
+	struct UsRegistry *registry;	/* of the messages' schemas; NULL = they need none */
 	UsSink	   *sink;
 	UsBatch    *batch;
 	UsSource   *source;			/* NULL: no partition to read */

@@ -18,6 +18,7 @@
 #include "extension/catalog.h"
 #include "extension/compat.h"
 #include "extension/guc.h"
+#include "extension/registry.h"
 #include "extension/server.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -87,6 +88,7 @@ load(UsWorker *worker, const UsSlot *slot)
 								 &npositions);
 	MemoryContextSwitchTo(context);
 
+	worker->registry = us_registry_create(context, worker->stream, GetUserId());
 	worker->sink = us_sink_create(context, worker->stream);
 	worker->batch = us_batch_create(worker->stream, worker->sink, positions, npositions);
 	worker->stops = palloc0(sizeof(UsEvent) * Max(npositions, 1));
@@ -267,6 +269,23 @@ schedule_retry(UsWorker *worker, const UsBatchError *error)
 	us_worker_failing(worker, outside ? US_STATE_WAITING : US_STATE_BLOCKED, error->text);
 }
 
+/* a decoder does not wait, so what it needs to know is asked before */
+static bool
+learn_schemas(UsWorker *worker, UsBatchError *error)
+{
+	const UsBatch *batch = worker->batch;
+
+	if (worker->registry == NULL)
+		return true;
+	pgstat_report_activity(STATE_RUNNING, "asking the schema registry");
+	if (us_registry_prepare(worker->registry, batch->messages, batch->nmessages, true,
+							error->text, sizeof(error->text)))
+		return true;
+	strlcpy(error->sqlstate, "08006", sizeof(error->sqlstate));
+	error->hint[0] = '\0';
+	return false;
+}
+
 static void
 commit_batch(UsWorker *worker)
 {
@@ -275,6 +294,11 @@ commit_batch(UsWorker *worker)
 	UsBatchOutcome outcome;
 
 	worker->retry_at = 0;
+	if (!learn_schemas(worker, &error))
+	{
+		schedule_retry(worker, &error);
+		return;
+	}
 	pgstat_report_activity(STATE_RUNNING, "writing");
 	outcome = us_batch_run(batch, &error);
 	us_stage_enter(US_STAGE_FETCH);

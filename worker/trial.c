@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "extension/registry.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -126,7 +127,7 @@ init_run(UsRun *run, const UsStream *stream, MemoryContext context)
 }
 
 Jsonb **
-us_trial_rows(const UsStream *stream, const UsMessage *message, int *count, bool *removes)
+us_trial_rows(UsStream *stream, const UsMessage *message, int *count, bool *removes)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -134,6 +135,11 @@ us_trial_rows(const UsStream *stream, const UsMessage *message, int *count, bool
 	Jsonb	  **volatile documents = NULL;
 	UsRun		run;
 
+	/* before anything is open; the schemas go with what was made to try */
+	us_registry_require(us_registry_create(context, stream,
+										   us_catalog_owner(stream->owner, stream->owner_oid,
+															stream->home)),
+						message, 1);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();

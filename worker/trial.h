@@ -19,7 +19,7 @@
  * Out:     *removes  the message would remove the row that has the one row's key
  * Errors:  what a worker would meet, and would make a dead letter of
  */
-extern Jsonb **us_trial_rows(const UsStream *stream, const UsMessage *message,
+extern Jsonb **us_trial_rows(UsStream *stream, const UsMessage *message,
 							 int *count, bool *removes);
 
 #endif							/* US_TRIAL_H */

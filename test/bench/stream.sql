@@ -2,11 +2,11 @@
 --    one measured stream
 --
 -- Run by test/bench/run with the variables run, set, table, way, workers,
--- topic, mode, transform (- = none), options and timeout_s.
+-- topic, format, mode, transform (- = none), options and timeout_s.
 
 SELECT userstream.create_stream('bench', server => 'kafka', topic => :'topic',
 								target => format('bench.%I', :'table')::regclass,
-								mode => :'mode', transform => nullif(:'transform', '-'),
+								format => :'format', mode => :'mode', transform => nullif(:'transform', '-'),
 								workers => :workers, options => :'options') \g /dev/null
 SELECT clock_timestamp() AS created_at \gset
 SELECT w.* FROM bench.expected e, bench.watch('bench', e.n, :timeout_s) w WHERE e.topic = :'topic' \gset

@@ -216,13 +216,13 @@ SELECT is(create_with('{"topic": "''a b''"}'),
 	'A Kafka topic has 1 to 249 of the characters a-z, A-Z, 0-9, ".", "_" and "-".',
 	'an impossible topic is told from one that is missing');
 
-SELECT is(create_with('{"format": "''avro''"}'),
-	E'0A000: format "avro" is not supported yet\nThe format of the messages can be json, csv, text or bytes.',
+SELECT is(create_with('{"format": "''protobuf''"}'),
+	E'0A000: format "protobuf" is not supported yet\nThe format of the messages can be json, json_sr, avro, csv, text or bytes.',
 	'other formats come later');
 SELECT is(create_with('{"format": "''jsn''"}'),
 	E'22023: invalid format "jsn"\nPerhaps you meant "json".', 'a mistyped format is corrected');
 SELECT is(create_with('{"format": "''parquet file''"}'),
-	E'22023: invalid format "parquet file"\nThe format of the messages can be json, csv, text or bytes.',
+	E'22023: invalid format "parquet file"\nThe format of the messages can be json, json_sr, avro, csv, text or bytes.',
 	'an unknown format says which there are');
 SELECT is(create_with('{"mode": "''apend''"}'),
 	E'22023: invalid mode "apend"\nPerhaps you meant "append".', 'a mistyped mode is corrected');
@@ -254,7 +254,7 @@ SELECT is(option_refusal('{"batch_row": 5}'),
 	'a mistyped option is corrected');
 SELECT is(option_refusal('{"colour": "red and green"}'),
 	E'HV00D: invalid option "colour"\nOptions of a stream are batch_rows, batch_bytes, metadata_refresh, '
-	'on_offset_out_of_range, max_dead_letters_per_minute, filter, tombstone, '
+	'on_offset_out_of_range, max_dead_letters_per_minute, filter, registry, tombstone, '
 	'on_conflict, unknown_fields, explode, delimiter, quote, escape, null, header and notify.',
 	'an unknown option says which there are');
 SELECT is(split_part(option_refusal(o), ':', 1), '22023', o || ' is refused')

@@ -228,7 +228,7 @@ FROM (VALUES
 	('NULL', '22004'), ('''none''', '42704'), ('''s'', server => ''nowhere''', '42704'),
 	('''s'', topic => ''a b''', '22023'), ('''s'', topic => ''pgtap_none'', start_at => ''latest''', '42704'),
 	('''s'', target => 4294967295', '42P01'), ('''s'', target => ''userstream.stream''', '42809'),
-	('''s'', target => ''forbidden''', '42501'), ('''s'', format => ''avro''', '0A000'), ('''s'', format => ''x''', '22023'),
+	('''s'', target => ''forbidden''', '42501'), ('''s'', format => ''protobuf''', '0A000'), ('''s'', format => ''x''', '22023'),
 	('''s'', mode => ''upsert''', '42P10'), ('''s'', key => ''{id}''', '22023'), ('''s'', transform => ''f(jsonb)''', '42883'),
 	('''s'', columns => ''[]''', '22023'), ('''s'', columns => ''{"none": "x"}''', '42703'),
 	('''s'', start_at => ''erliest''', '22023'), ('''s'', start_at => ''{"0": 99999}''', '22023'),

@@ -67,8 +67,8 @@ SELECT is(with_row($$ options = '{"batch_rows": "many"}' $$),
 SELECT is(with_row($$ options = '[1]' $$),
 	$$stopped: options must be a JSON object; userstream.drop_stream('odd') and userstream.create_stream() define the stream anew$$,
 	'options that are none as well');
-SELECT is(with_row($$ format = 'avro' $$),
-	$$stopped: format "avro" is not known to this version; userstream.alter_stream('odd', format => 'json') continues$$,
+SELECT is(with_row($$ format = 'protobuf' $$),
+	$$stopped: format "protobuf" is not known to this version; userstream.alter_stream('odd', format => 'json') continues$$,
 	'a format of a newer version as well');
 SELECT is(with_row($$ mode = 'merge' $$),
 	$$stopped: mode "merge" is not known to this version; userstream.alter_stream('odd', mode => 'append') continues$$,

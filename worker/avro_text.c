@@ -1,0 +1,321 @@
+/*-------------------------------------------------------------------------
+ * worker/avro_text.c
+ *    scalar values of Avro -> texts that PostgreSQL's types take
+ *-------------------------------------------------------------------------
+ */
+#ifndef FRONTEND
+#include "postgres.h"
+#else
+#include "postgres_fe.h"
+#endif
+
+#include "common/shortest_dec.h"
+#include "datatype/timestamp.h"
+
+#include "worker/avro_text.h"
+
+#define LIMB			1000000000	/* base in which a long decimal is turned to digits */
+#define LIMB_DIGITS		9
+#define MAX_LIMBS		(US_AVRO_DECIMAL_BYTES * 8 / 29 + 1)	/* a limb holds 29 bits at least */
+
+#define FIRST_DAY		(-UNIX_EPOCH_JDATE) /* of what date and timestamp can hold */
+#define END_DAY			(DATE_END_JULIAN - UNIX_EPOCH_JDATE)
+#define TIMESTAMP_END_DAY	(TIMESTAMP_END_JULIAN - UNIX_EPOCH_JDATE)
+#define UNIX_EPOCH_DAY	719162	/* days from 0001-01-01 to 1970-01-01 */
+
+static const char hex_digits[] = "0123456789abcdef";
+
+/* a number of at least so many digits */
+static char *
+put_number(char *out, uint64 value, int width)
+{
+	char		digits[20];
+	int			count = 0;
+
+	do
+	{
+		digits[count++] = (char) ('0' + value % 10);
+		value /= 10;
+	} while (value > 0 || count < width);
+	while (count > 0)
+		*out++ = digits[--count];
+	return out;
+}
+
+/* the part of a second that is left, without the zeros at its end */
+static char *
+put_fraction(char *out, int64 units, int units_per_second)
+{
+	int			width = 0;
+
+	if (units == 0)
+		return out;
+	for (int unit = units_per_second; unit > 1; unit /= 10)
+		width++;
+	*out++ = '.';
+	out = put_number(out, (uint64) units, width);
+	while (out[-1] == '0')
+		out--;
+	return out;
+}
+
+static char *
+put_time(char *out, int64 units, int units_per_second)
+{
+	int64		seconds = units / units_per_second;
+
+	out = put_number(out, (uint64) (seconds / SECS_PER_HOUR), 2);
+	*out++ = ':';
+	out = put_number(out, (uint64) (seconds / SECS_PER_MINUTE % MINS_PER_HOUR), 2);
+	*out++ = ':';
+	out = put_number(out, (uint64) (seconds % SECS_PER_MINUTE), 2);
+	return put_fraction(out, units % units_per_second, units_per_second);
+}
+
+static int64
+floor_divide(int64 value, int64 by)
+{
+	return value / by - (value % by < 0);
+}
+
+static bool
+is_leap_year(int64 year)
+{
+	return floor_divide(year, 4) * 4 == year &&
+		(floor_divide(year, 100) * 100 != year || floor_divide(year, 400) * 400 == year);
+}
+
+/* days from 0001-01-01 to the first of a year; year 0 is 1 BC */
+static int64
+days_before_year(int64 year)
+{
+	int64		past = year - 1;
+
+	return past * 365 + floor_divide(past, 4) - floor_divide(past, 100) + floor_divide(past, 400);
+}
+
+/* days since 1970-01-01 -> year, and YYYY-MM-DD without what makes it one before Christ */
+static char *
+put_date(char *out, int64 days, int64 *year)
+{
+	static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	int			month = 0;
+
+	/* the mean year is right to within one */
+	days += UNIX_EPOCH_DAY;
+	*year = floor_divide(days * 400, 146097) + 1;
+	while (days_before_year(*year) > days)
+		(*year)--;
+	while (days_before_year(*year + 1) <= days)
+		(*year)++;
+	days -= days_before_year(*year);
+	while (days >= lengths[month] + (month == 1 && is_leap_year(*year)))
+	{
+		days -= lengths[month] + (month == 1 && is_leap_year(*year));
+		month++;
+	}
+	out = put_number(out, (uint64) (*year > 0 ? *year : 1 - *year), 4);
+	*out++ = '-';
+	out = put_number(out, (uint64) month + 1, 2);
+	*out++ = '-';
+	return put_number(out, (uint64) days + 1, 2);
+}
+
+static char *
+put_era(char *out, int64 year)
+{
+	if (year > 0)
+		return out;
+	memcpy(out, " BC", 3);
+	return out + 3;
+}
+
+int
+us_avro_int_text(int64 value, char *text)
+{
+	char	   *out = text;
+
+	if (value < 0)
+		*out++ = '-';
+	return (int) (put_number(out, value < 0 ? -(uint64) value : (uint64) value, 1) - text);
+}
+
+int
+us_avro_float_text(float value, char *text)
+{
+	return float_to_shortest_decimal_bufn(value, text);
+}
+
+int
+us_avro_double_text(double value, char *text)
+{
+	return double_to_shortest_decimal_bufn(value, text);
+}
+
+int
+us_avro_date_text(int64 days, char *text)
+{
+	int64		year;
+	char	   *out;
+
+	if (days < FIRST_DAY || days >= END_DAY)
+		return -1;
+	out = put_date(text, days, &year);
+	return (int) (put_era(out, year) - text);
+}
+
+int
+us_avro_time_text(int64 units, int units_per_second, char *text)
+{
+	if (units < 0 || units > (int64) SECS_PER_DAY * units_per_second)
+		return -1;
+	return (int) (put_time(text, units, units_per_second) - text);
+}
+
+int
+us_avro_timestamp_text(int64 units, int units_per_second, bool zoned, char *text)
+{
+	int64		day_units = (int64) SECS_PER_DAY * units_per_second;
+	int64		days = floor_divide(units, day_units);
+	int64		year;
+	char	   *out;
+
+	if (days < FIRST_DAY || days >= TIMESTAMP_END_DAY)
+		return -1;
+	out = put_date(text, days, &year);
+	*out++ = 'T';
+	out = put_time(out, units - days * day_units, units_per_second);
+	if (zoned)
+	{
+		memcpy(out, "+00:00", 6);
+		out += 6;
+	}
+	return (int) (put_era(out, year) - text);
+}
+
+static char *
+put_hex(char *out, const char *bytes, int len)
+{
+	for (int i = 0; i < len; i++)
+	{
+		unsigned char byte = (unsigned char) bytes[i];
+
+		*out++ = hex_digits[byte >> 4];
+		*out++ = hex_digits[byte & 15];
+	}
+	return out;
+}
+
+int
+us_avro_uuid_text(const char *bytes, char *text)
+{
+	static const int groups[] = {4, 2, 2, 2, 6};
+	char	   *out = text;
+
+	for (int i = 0; i < (int) lengthof(groups); i++)
+	{
+		if (i > 0)
+			*out++ = '-';
+		out = put_hex(out, bytes, groups[i]);
+		bytes += groups[i];
+	}
+	return (int) (out - text);
+}
+
+static uint32
+read_uint32(const char *bytes)
+{
+	const unsigned char *b = (const unsigned char *) bytes;
+
+	return (uint32) b[3] << 24 | (uint32) b[2] << 16 | (uint32) b[1] << 8 | (uint32) b[0];
+}
+
+int
+us_avro_duration_text(const char *bytes, char *text)
+{
+	uint32		millis = read_uint32(bytes + 8);
+	char	   *out = text;
+
+	*out++ = 'P';
+	out = put_number(out, read_uint32(bytes), 1);
+	*out++ = 'M';
+	out = put_number(out, read_uint32(bytes + 4), 1);
+	*out++ = 'D';
+	*out++ = 'T';
+	out = put_number(out, millis / 1000, 1);
+	out = put_fraction(out, millis % 1000, 1000);
+	*out++ = 'S';
+	return (int) (out - text);
+}
+
+/* the amount in base LIMB, the lowest first; returns how many there are */
+static int
+read_limbs(const char *bytes, int len, bool negative, uint32 *limbs)
+{
+	int			count = 0;
+
+	/* minus x is the complement of x - 1, so the one is carried in at the end */
+	for (int i = 0; i <= len; i++)
+	{
+		uint64		carry = i < len ? (unsigned char) (negative ? ~bytes[i] : bytes[i]) :
+			(negative ? 1 : 0);
+
+		for (int k = 0; k < count; k++)
+		{
+			uint64		sum = (i < len ? (uint64) limbs[k] << 8 : limbs[k]) + carry;
+
+			limbs[k] = (uint32) (sum % LIMB);
+			carry = sum / LIMB;
+		}
+		if (carry > 0)
+			limbs[count++] = (uint32) carry;
+	}
+	return count;
+}
+
+int
+us_avro_decimal_text(const char *bytes, int len, int scale, char *text)
+{
+	uint32		limbs[MAX_LIMBS + 1];
+	bool		negative = len > 0 && (bytes[0] & 0x80) != 0;
+	int			count;
+	char	   *digits = text + 1;	/* room for the sign */
+	char	   *end = digits;
+	int			ndigits;
+
+	if (len > US_AVRO_DECIMAL_BYTES)
+		return -1;
+	count = read_limbs(bytes, len, negative, limbs);
+	for (int i = count - 1; i >= 0; i--)
+		end = put_number(end, limbs[i], i == count - 1 ? 1 : LIMB_DIGITS);
+
+	/* one digit before the point at least */
+	ndigits = (int) (end - digits);
+	if (ndigits <= scale)
+	{
+		int			zeros = scale + 1 - ndigits;
+
+		memmove(digits + zeros, digits, ndigits);
+		memset(digits, '0', zeros);
+		ndigits += zeros;
+	}
+	if (scale > 0)
+	{
+		memmove(digits + ndigits - scale + 1, digits + ndigits - scale, scale);
+		digits[ndigits - scale] = '.';
+		ndigits++;
+	}
+	if (negative)
+		text[0] = '-';
+	else
+		memmove(text, digits, ndigits);
+	return ndigits + negative;
+}
+
+int
+us_avro_bytes_text(const char *bytes, int len, char *text)
+{
+	text[0] = '\\';
+	text[1] = 'x';
+	return (int) (put_hex(text + 2, bytes, len) - text);
+}

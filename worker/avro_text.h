@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ * worker/avro_text.h
+ *    scalar values of Avro -> texts that PostgreSQL's types take
+ *
+ * Pure: builds in the server and, with FRONTEND, in the unit tests.  Each
+ * writes into a buffer of the size that is said, without a NUL, and returns
+ * the length; -1 where PostgreSQL has no such value.  No arithmetic is done in
+ * floating point.
+ *-------------------------------------------------------------------------
+ */
+#ifndef US_AVRO_TEXT_H
+#define US_AVRO_TEXT_H
+
+#define US_AVRO_TEXT_BYTES	64	/* enough for all but decimals and bytes */
+
+extern int	us_avro_int_text(int64 value, char *text);
+
+/* the shortest text that reads back as the same; NaN, Infinity and -Infinity too */
+extern int	us_avro_float_text(float value, char *text);
+extern int	us_avro_double_text(double value, char *text);
+
+/* days since 1970-01-01 -> 2020-02-29, 12345-01-01, 0044-03-15 BC */
+extern int	us_avro_date_text(int64 days, char *text);
+
+/* units since midnight -> 23:59:59.999, without trailing zeros */
+extern int	us_avro_time_text(int64 units, int units_per_second, char *text);
+
+/* units since 1970-01-01 00:00 UTC -> 2020-02-29T23:59:59.999+00:00; the zone only if zoned */
+extern int	us_avro_timestamp_text(int64 units, int units_per_second, bool zoned, char *text);
+
+/* sixteen bytes -> 8-4-4-4-12 hexadecimal digits */
+extern int	us_avro_uuid_text(const char *bytes, char *text);
+
+/* months, days, milliseconds, each four bytes with the lowest first -> P1M2DT3.004S */
+extern int	us_avro_duration_text(const char *bytes, char *text);
+
+#define US_AVRO_DECIMAL_BYTES	4096	/* longer ones are refused: the work is quadratic */
+
+/* room for the text of a decimal: three digits a byte are more than enough */
+#define US_AVRO_DECIMAL_TEXT(len, scale)	((size_t) (len) * 3 + (scale) + 16)
+
+/* len bytes of two's complement, the highest first -> -12.50, with scale digits behind the point */
+extern int	us_avro_decimal_text(const char *bytes, int len, int scale, char *text);
+
+/* -> \x0aff, of 2 * len + 2 bytes */
+extern int	us_avro_bytes_text(const char *bytes, int len, char *text);
+
+#endif							/* US_AVRO_TEXT_H */
