@@ -108,6 +108,7 @@ OBJS = \
 	worker/map_csv.o \
 	worker/json_marks.o \
 	worker/decode_avro.o \
+	worker/avro_read.o \
 	worker/avro_schema.o \
 	worker/avro_text.o \
 	worker/json_tree.o \

@@ -70,7 +70,7 @@ static const OptionRule rules[] = {
 	"Give a number of messages, such as 100."},
 	{"filter", OPTION_TEXT, FIELD(filter), 0, 1, INT_MAX, NULL,
 	"Give a function, such as \"is_wanted(jsonb)\"."},
-	{"registry", OPTION_TEXT, FIELD(registry), 0, 0, 0, NULL,
+	{"registry", OPTION_TEXT, FIELD(registry), 0, 1, INT_MAX, NULL,
 	"Give the name of a server that was created with FOREIGN DATA WRAPPER userstream_http."},
 	{"tombstone", OPTION_WORD, FIELD(tombstone), 0, 0, 0, tombstone_words,
 	"It can be ignore, dead_letter or delete."},
