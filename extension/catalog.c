@@ -173,6 +173,71 @@ us_catalog_sees(Oid reader, Oid owner)
 		reader == tables_owner();
 }
 
+Datum
+us_next_value(UsReader *reader)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(reader->tuple, reader->desc, ++reader->column, &isnull);
+
+	return isnull ? (Datum) 0 : value;
+}
+
+char *
+us_next_text(UsReader *reader)
+{
+	Datum		value = us_next_value(reader);
+
+	return value == 0 ? NULL : TextDatumGetCString(value);
+}
+
+void *
+us_catalog_read(const char *query, int nargs, Oid *types, Datum *values,
+				size_t size, void (*read) (UsReader *reader, void *object), int *count)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *objects = NULL;
+	UsElevation saved;
+	bool		pushed = false;
+
+	*count = 0;
+	if (!OidIsValid(find_position_table()))
+		return NULL;
+
+	/* a worker between its batches has no snapshot of its own */
+	if (!ActiveSnapshotSet())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		pushed = true;
+	}
+	saved = us_elevate();
+	SPI_connect();
+	/* not read-only: an earlier call in the same statement must be seen */
+	if (SPI_execute_with_args(query, nargs, types, values, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not run \"%s\"", query);
+
+	if (SPI_processed > 0)
+	{
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+
+		*count = (int) SPI_processed;
+		objects = palloc0(size * *count);
+		for (int i = 0; i < *count; i++)
+		{
+			UsReader	reader = {SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 0};
+
+			read(&reader, objects + size * i);
+		}
+		MemoryContextSwitchTo(spi);
+	}
+	SPI_finish();
+	us_restore(saved);
+	if (pushed)
+		PopActiveSnapshot();
+	return objects;
+}
+
+/* ---- streams ---- */
+
 /* text column -> C string; NULL for null */
 static char *
 text_column(HeapTuple tuple, TupleDesc desc, int column)
@@ -268,13 +333,15 @@ us_catalog_names(ArrayType *array, Oid type, char ***names)
 
 /* everything is made in CurrentMemoryContext */
 static void
-read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
+read_stream(UsReader *reader, void *object)
 {
+	UsStream   *stream = object;
+	HeapTuple	tuple = reader->tuple;
+	TupleDesc	desc = reader->desc;
 	Datum		value;
 	bool		isnull;
 	int			workers;
 
-	memset(stream, 0, sizeof(*stream));
 	stream->id = DatumGetInt64(notnull_column(tuple, desc, COL_ID));
 	stream->name = text_column(tuple, desc, COL_NAME);
 	stream->owner = text_column(tuple, desc, COL_OWNER);
@@ -315,52 +382,11 @@ read_stream(HeapTuple tuple, TupleDesc desc, UsStream *stream)
 		stream->misfit = find_misfit(stream, workers);
 }
 
-/* the streams that a query gives, in the caller's memory context */
-static UsStream *
-load_streams(const char *query, int nargs, Oid *argtypes, Datum *values, int *count)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	UsStream   *streams = NULL;
-	UsElevation saved;
-	bool		pushed = false;
-
-	*count = 0;
-	if (!OidIsValid(find_position_table()))
-		return NULL;
-
-	/* a worker between its batches has no snapshot of its own */
-	if (!ActiveSnapshotSet())
-	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		pushed = true;
-	}
-	saved = us_elevate();
-	SPI_connect();
-	/* not read-only: an earlier call in the same statement must be seen */
-	if (SPI_execute_with_args(query, nargs, argtypes, values, NULL, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read userstream.stream");
-
-	if (SPI_processed > 0)
-	{
-		MemoryContext spi = MemoryContextSwitchTo(caller);
-
-		*count = (int) SPI_processed;
-		streams = palloc(sizeof(UsStream) * *count);
-		for (int i = 0; i < *count; i++)
-			read_stream(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &streams[i]);
-		MemoryContextSwitchTo(spi);
-	}
-	SPI_finish();
-	us_restore(saved);
-	if (pushed)
-		PopActiveSnapshot();
-	return streams;
-}
-
 UsStream *
 us_catalog_streams(int *count)
 {
-	return load_streams(STREAM_QUERY " ORDER BY s.id", 0, NULL, NULL, count);
+	return us_catalog_read(STREAM_QUERY " ORDER BY s.id", 0, NULL, NULL,
+						   sizeof(UsStream), read_stream, count);
 }
 
 UsStream *
@@ -370,7 +396,8 @@ us_catalog_stream(int64 id)
 	Datum		values[1] = {Int64GetDatum(id)};
 	int			count;
 
-	return load_streams(STREAM_QUERY " WHERE s.id = $1", 1, argtypes, values, &count);
+	return us_catalog_read(STREAM_QUERY " WHERE s.id = $1", 1, argtypes, values,
+						   sizeof(UsStream), read_stream, &count);
 }
 
 UsStream *
@@ -380,5 +407,6 @@ us_catalog_stream_by_name(const char *name)
 	Datum		values[1] = {CStringGetTextDatum(name)};
 	int			count;
 
-	return load_streams(STREAM_QUERY " WHERE s.name = $1", 1, argtypes, values, &count);
+	return us_catalog_read(STREAM_QUERY " WHERE s.name = $1", 1, argtypes, values,
+						   sizeof(UsStream), read_stream, &count);
 }

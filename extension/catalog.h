@@ -11,6 +11,8 @@
 #ifndef US_CATALOG_H
 #define US_CATALOG_H
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "datatype/timestamp.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
@@ -154,6 +156,30 @@ us_stream_tombstone(const UsStream *stream)
  * Errors:  55P03 while someone drops it
  */
 extern bool us_extension_hold(void);
+
+/* reads the columns of a row one after another */
+typedef struct UsReader
+{
+	HeapTuple	tuple;
+	TupleDesc	desc;
+	int			column;			/* read last; 0 = none */
+} UsReader;
+
+extern Datum us_next_value(UsReader *reader);	/* 0 for null */
+extern char *us_next_text(UsReader *reader);	/* palloc'd; NULL for null */
+
+/*
+ * us_catalog_read -- the rows that a query gives as C structs
+ *
+ * In:      size    of a struct
+ *          read    fills one, which is zero; in the caller's memory context
+ * Returns: an array of count structs, palloc'd; NULL when there is none, or
+ *          the extension is not there
+ * Needs:   transaction
+ */
+extern void *us_catalog_read(const char *query, int nargs, Oid *types, Datum *values,
+							 size_t size, void (*read) (UsReader *reader, void *object),
+							 int *count);
 
 /* elements of an array of name or text, palloc'd; a null is an empty name */
 extern int	us_catalog_names(ArrayType *array, Oid type, char ***names);

@@ -8,10 +8,10 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "extension/catalog.h"
 #include "extension/compat.h"
 #include "extension/feed.h"
@@ -21,7 +21,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 /* beside 1 and 2 of PostgreSQL's own functions, so that no user's lock is ours */
@@ -33,102 +32,49 @@
 	" next_allowed_at, home" \
 	" FROM userstream.feed"
 
-/* reads columns one after another */
-typedef struct Reader
-{
-	HeapTuple	tuple;
-	TupleDesc	desc;
-	int			column;
-} Reader;
-
-static char *
-next_text(Reader *reader)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(reader->tuple, reader->desc, ++reader->column, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
-/* 0 for null */
-static Datum
-next_value(Reader *reader)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(reader->tuple, reader->desc, ++reader->column, &isnull);
-
-	return isnull ? (Datum) 0 : value;
-}
-
 static void
-read_feed(HeapTuple tuple, TupleDesc desc, UsFeed *feed)
+read_feed(UsReader *reader, void *object)
 {
-	Reader		reader = {tuple, desc, 0};
+	UsFeed	   *feed = object;
 	Datum		time;
 
-	memset(feed, 0, sizeof(*feed));
-	feed->id = DatumGetInt64(next_value(&reader));
-	feed->name = next_text(&reader);
-	feed->owner = next_text(&reader);
-	feed->owner_oid = DatumGetObjectId(next_value(&reader));
-	feed->server = next_text(&reader);
-	feed->server_oid = DatumGetObjectId(next_value(&reader));
-	feed->kafka_server = next_text(&reader);
-	feed->kafka_server_oid = DatumGetObjectId(next_value(&reader));
-	feed->topic = next_text(&reader);
-	feed->records = next_text(&reader);
-	feed->transform = next_text(&reader);
-	feed->transform_oid = DatumGetObjectId(next_value(&reader));
-	feed->key = next_text(&reader);
-	feed->retries = DatumGetInt32(next_value(&reader));
-	feed->raw_options = DatumGetJsonbPCopy(next_value(&reader));
-	feed->timezone = next_text(&reader);
-	feed->since_value = next_text(&reader);
-	time = next_value(&reader);
+	feed->id = DatumGetInt64(us_next_value(reader));
+	feed->name = us_next_text(reader);
+	feed->owner = us_next_text(reader);
+	feed->owner_oid = DatumGetObjectId(us_next_value(reader));
+	feed->server = us_next_text(reader);
+	feed->server_oid = DatumGetObjectId(us_next_value(reader));
+	feed->kafka_server = us_next_text(reader);
+	feed->kafka_server_oid = DatumGetObjectId(us_next_value(reader));
+	feed->topic = us_next_text(reader);
+	feed->records = us_next_text(reader);
+	feed->transform = us_next_text(reader);
+	feed->transform_oid = DatumGetObjectId(us_next_value(reader));
+	feed->key = us_next_text(reader);
+	feed->retries = DatumGetInt32(us_next_value(reader));
+	feed->raw_options = DatumGetJsonbPCopy(us_next_value(reader));
+	feed->timezone = us_next_text(reader);
+	feed->since_value = us_next_text(reader);
+	time = us_next_value(reader);
 	feed->next_allowed_at = time == 0 ? 0 : DatumGetTimestampTz(time);
-	feed->home = next_text(&reader);
-}
-
-/* in the caller's memory context */
-static UsFeed *
-load_feeds(const char *query, const char *name, int *count)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext spi;
-	Oid			types[1] = {TEXTOID};
-	Datum		values[1];
-	UsElevation saved = us_elevate();
-	UsFeed	   *feeds = NULL;
-
-	SPI_connect();
-	values[0] = name == NULL ? (Datum) 0 : CStringGetTextDatum(name);
-	/* not read-only: an earlier call in the same statement must be seen */
-	if (SPI_execute_with_args(query, name == NULL ? 0 : 1, types, values, NULL, false, 0)
-		!= SPI_OK_SELECT)
-		elog(ERROR, "could not read userstream.feed");
-	*count = (int) SPI_processed;
-	spi = MemoryContextSwitchTo(caller);
-	if (*count > 0)
-		feeds = palloc(sizeof(UsFeed) * *count);
-	for (int i = 0; i < *count; i++)
-		read_feed(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &feeds[i]);
-	MemoryContextSwitchTo(spi);
-	SPI_finish();
-	us_restore(saved);
-	return feeds;
+	feed->home = us_next_text(reader);
 }
 
 UsFeed *
 us_feeds(int *count)
 {
-	return load_feeds(FEED_QUERY " ORDER BY id", NULL, count);
+	return us_catalog_read(FEED_QUERY " ORDER BY id", 0, NULL, NULL,
+						   sizeof(UsFeed), read_feed, count);
 }
 
 UsFeed *
 us_feed_by_name(const char *name)
 {
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1] = {CStringGetTextDatum(name)};
 	int			count;
-	UsFeed	   *feed = load_feeds(FEED_QUERY " WHERE name = $1", name, &count);
+	UsFeed	   *feed = us_catalog_read(FEED_QUERY " WHERE name = $1", 1, types, values,
+									   sizeof(UsFeed), read_feed, &count);
 
 	if (feed != NULL)
 		us_feed_options_read(feed->raw_options, &feed->options);

@@ -10,7 +10,6 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "executor/spi.h"
 #include "extension/catalog.h"
 #include "extension/mirror.h"
@@ -19,7 +18,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/pg_lsn.h"
-#include "utils/snapmgr.h"
 
 #define MIRROR_QUERY \
 	"SELECT m.id, m.name, m.owner, m.owner_oid, m.target, m.target_oid, m.server, m.server_oid," \
@@ -28,114 +26,51 @@
 	" p.lsn, p.last_timestamp, p.epoch, p.clear_first, p.shape" \
 	" FROM userstream.mirror m JOIN userstream.mirror_position p ON p.mirror_id = m.id"
 
-/* reads columns one after another */
-typedef struct Reader
-{
-	HeapTuple	tuple;
-	TupleDesc	desc;
-	int			column;
-} Reader;
-
-/* 0 for null */
-static Datum
-next_value(Reader *reader)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(reader->tuple, reader->desc, ++reader->column, &isnull);
-
-	return isnull ? (Datum) 0 : value;
-}
-
-static char *
-next_text(Reader *reader)
-{
-	Datum		value = next_value(reader);
-
-	return value == 0 ? NULL : TextDatumGetCString(value);
-}
-
 static Jsonb *
-next_jsonb(Reader *reader)
+next_jsonb(UsReader *reader)
 {
-	Datum		value = next_value(reader);
+	Datum		value = us_next_value(reader);
 
 	return value == 0 ? NULL : DatumGetJsonbPCopy(value);
 }
 
 /* everything is made in CurrentMemoryContext */
 static void
-read_mirror(HeapTuple tuple, TupleDesc desc, UsMirror *mirror)
+read_mirror(UsReader *reader, void *object)
 {
-	Reader		reader = {tuple, desc, 0};
+	UsMirror   *mirror = object;
 
-	memset(mirror, 0, sizeof(*mirror));
-	mirror->id = DatumGetInt64(next_value(&reader));
-	mirror->name = next_text(&reader);
-	mirror->owner = next_text(&reader);
-	mirror->owner_oid = DatumGetObjectId(next_value(&reader));
-	mirror->target = next_text(&reader);
-	mirror->target_oid = DatumGetObjectId(next_value(&reader));
-	mirror->server = next_text(&reader);
-	mirror->server_oid = DatumGetObjectId(next_value(&reader));
-	mirror->keyspace = next_text(&reader);
-	mirror->table_name = next_text(&reader);
-	mirror->columns = next_jsonb(&reader);
-	mirror->create_table = DatumGetBool(next_value(&reader));
-	mirror->copy_data = DatumGetBool(next_value(&reader));
-	mirror->options = next_jsonb(&reader);
-	mirror->timezone = next_text(&reader);
-	mirror->paused = DatumGetBool(next_value(&reader));
-	mirror->stop_reason = next_text(&reader);
-	mirror->home = next_text(&reader);
-	mirror->config_version = DatumGetInt32(next_value(&reader));
-	mirror->lsn = DatumGetLSN(next_value(&reader));
-	mirror->last_timestamp = DatumGetInt64(next_value(&reader));
-	mirror->epoch = DatumGetInt64(next_value(&reader));
-	mirror->clear_first = DatumGetBool(next_value(&reader));
-	mirror->shape = next_jsonb(&reader);
-}
-
-/* the mirrors that a query gives, in the caller's memory context */
-static UsMirror *
-load_mirrors(const char *query, int nargs, Oid *argtypes, Datum *values, int *count)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext spi;
-	UsMirror   *mirrors = NULL;
-	UsElevation saved;
-	bool		pushed = false;
-
-	*count = 0;
-	if (!OidIsValid(get_extension_oid("userstream", true)))
-		return NULL;
-	if (!ActiveSnapshotSet())
-	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		pushed = true;
-	}
-	saved = us_elevate();
-	SPI_connect();
-	/* not read-only: an earlier call in the same statement must be seen */
-	if (SPI_execute_with_args(query, nargs, argtypes, values, NULL, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read userstream.mirror");
-	*count = (int) SPI_processed;
-	spi = MemoryContextSwitchTo(caller);
-	if (*count > 0)
-		mirrors = palloc(sizeof(UsMirror) * *count);
-	for (int i = 0; i < *count; i++)
-		read_mirror(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &mirrors[i]);
-	MemoryContextSwitchTo(spi);
-	SPI_finish();
-	us_restore(saved);
-	if (pushed)
-		PopActiveSnapshot();
-	return mirrors;
+	mirror->id = DatumGetInt64(us_next_value(reader));
+	mirror->name = us_next_text(reader);
+	mirror->owner = us_next_text(reader);
+	mirror->owner_oid = DatumGetObjectId(us_next_value(reader));
+	mirror->target = us_next_text(reader);
+	mirror->target_oid = DatumGetObjectId(us_next_value(reader));
+	mirror->server = us_next_text(reader);
+	mirror->server_oid = DatumGetObjectId(us_next_value(reader));
+	mirror->keyspace = us_next_text(reader);
+	mirror->table_name = us_next_text(reader);
+	mirror->columns = next_jsonb(reader);
+	mirror->create_table = DatumGetBool(us_next_value(reader));
+	mirror->copy_data = DatumGetBool(us_next_value(reader));
+	mirror->options = next_jsonb(reader);
+	mirror->timezone = us_next_text(reader);
+	mirror->paused = DatumGetBool(us_next_value(reader));
+	mirror->stop_reason = us_next_text(reader);
+	mirror->home = us_next_text(reader);
+	mirror->config_version = DatumGetInt32(us_next_value(reader));
+	mirror->lsn = DatumGetLSN(us_next_value(reader));
+	mirror->last_timestamp = DatumGetInt64(us_next_value(reader));
+	mirror->epoch = DatumGetInt64(us_next_value(reader));
+	mirror->clear_first = DatumGetBool(us_next_value(reader));
+	mirror->shape = next_jsonb(reader);
 }
 
 UsMirror *
 us_mirrors(int *count)
 {
-	return load_mirrors(MIRROR_QUERY " ORDER BY m.id", 0, NULL, NULL, count);
+	return us_catalog_read(MIRROR_QUERY " ORDER BY m.id", 0, NULL, NULL,
+						   sizeof(UsMirror), read_mirror, count);
 }
 
 UsMirror *
@@ -145,7 +80,8 @@ us_mirror(int64 id)
 	Datum		values[1] = {Int64GetDatum(id)};
 	int			count;
 
-	return load_mirrors(MIRROR_QUERY " WHERE m.id = $1", 1, types, values, &count);
+	return us_catalog_read(MIRROR_QUERY " WHERE m.id = $1", 1, types, values,
+						   sizeof(UsMirror), read_mirror, &count);
 }
 
 UsMirror *
@@ -155,7 +91,8 @@ us_mirror_by_name(const char *name)
 	Datum		values[1] = {CStringGetTextDatum(name)};
 	int			count;
 
-	return load_mirrors(MIRROR_QUERY " WHERE m.name = $1", 1, types, values, &count);
+	return us_catalog_read(MIRROR_QUERY " WHERE m.name = $1", 1, types, values,
+						   sizeof(UsMirror), read_mirror, &count);
 }
 
 bool
