@@ -72,12 +72,13 @@ wait_until_ready(Look *look)
 {
 	UsCqlEvent	event;
 
-	while (us_cassandra_conn(look->link) == NULL)
+	for (;;)
 	{
+		/* also the end of a connection that was refused: until then it seems to be ready */
 		while (us_cassandra_next(look->link, &event))
 			;
 		if (us_cassandra_conn(look->link) != NULL)
-			break;
+			return;
 		wait_a_turn(look, TURN_MS);
 	}
 }
@@ -109,6 +110,16 @@ ask(Look *look, const char *text, uint16_t consistency)
 	}
 }
 
+/* it is asked again later; a right that a person must grant, much later */
+static void
+refuse_host(Look *look, const char *text, const UsCqlError *error)
+{
+	us_cassandra_refuse(look->link,
+						psprintf("%s: %s (\"%.150s\")", us_cql_error_name(error->code),
+								 to_cstring(error->message), text),
+						us_cql_error_remedy(error->code) == US_CQL_REMEDY_RIGHTS);
+}
+
 static UsCqlStatement *
 ask_prepare(Look *look, const char *text, char **error)
 {
@@ -133,12 +144,12 @@ ask_prepare(Look *look, const char *text, char **error)
 				return NULL;
 			if (event.response->opcode != US_CQL_ERROR)
 				return statement;
-			*error = to_cstring(event.response->error.message);
 			remedy = us_cql_error_remedy(event.response->error.code);
-			if (remedy == US_CQL_REMEDY_REFUSED || remedy == US_CQL_REMEDY_RIGHTS)
+			*error = to_cstring(event.response->error.message);
+			if (remedy == US_CQL_REMEDY_REFUSED)
 				return NULL;
 			/* not the statement's fault */
-			us_cassandra_refuse(look->link, *error, false);
+			refuse_host(look, text, &event.response->error);
 			*error = NULL;
 			return NULL;
 		}
@@ -166,23 +177,18 @@ static bool
 change_schema(Look *look, const char *text)
 {
 	UsCqlResponse *response = ask(look, text, US_CQL_ONE);
-	char	   *error;
 
 	if (response == NULL)
 		return false;
 	if (response->opcode != US_CQL_ERROR || response->error.code == US_CQL_ERR_ALREADY_EXISTS)
 		return true;
-	error = to_cstring(response->error.message);
-	switch (us_cql_error_remedy(response->error.code))
-	{
-		case US_CQL_REMEDY_REFUSED:
-		case US_CQL_REMEDY_RIGHTS:
-			set_trouble(look, "create_table", psprintf("Cassandra refused \"%s\": %s", text, error),
-						resume_advice(look, "Make the table yourself"));
-			break;
-		default:
-			us_cassandra_refuse(look->link, error, false);
-	}
+	if (us_cql_error_remedy(response->error.code) == US_CQL_REMEDY_REFUSED)
+		set_trouble(look, "create_table",
+					psprintf("Cassandra refused \"%s\": %s", text,
+							 to_cstring(response->error.message)),
+					resume_advice(look, "Make the table yourself"));
+	else
+		refuse_host(look, text, &response->error);
 	return false;
 }
 
@@ -199,7 +205,7 @@ read_columns(Look *look)
 		response->result.ncolumns != 3)
 	{
 		if (response != NULL && response->opcode == US_CQL_ERROR)
-			us_cassandra_refuse(look->link, to_cstring(response->error.message), false);
+			refuse_host(look, text, &response->error);
 		return false;
 	}
 	look->ncolumns = 0;
