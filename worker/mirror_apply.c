@@ -179,6 +179,7 @@ report_emptied(UsMirrorWorker *worker)
 void
 us_mirror_apply_shape(UsMirrorWorker *worker)
 {
+	Jsonb	   *now = NULL;
 	List	   *partitions = NIL;
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext own = AllocSetContextCreate(context, "mirror partitions", ALLOCSET_SMALL_SIZES);
@@ -186,9 +187,9 @@ us_mirror_apply_shape(UsMirrorWorker *worker)
 	MemoryContextSwitchTo(own);
 	if (us_session_begin(worker->mirror->timezone))
 	{
-		partitions = us_mirror_shape_look(worker->mirror);
 		MemoryContextSwitchTo(own);
-		partitions = list_copy(partitions);
+		now = us_mirror_shape_read(worker->mirror);
+		partitions = us_mirror_shape_compare(worker->mirror, now);
 	}
 	us_session_commit();
 	if (partitions != NIL)
@@ -198,8 +199,8 @@ us_mirror_apply_shape(UsMirrorWorker *worker)
 		us_mirror_drain(worker->writer);
 		us_mirror_commit(worker->writer, us_changes_read_up_to(worker->changes));
 	}
-	if (us_session_begin(worker->mirror->timezone))
-		us_mirror_shape_keep(worker->mirror);
+	if (us_session_begin(worker->mirror->timezone) && now != NULL)
+		us_mirror_shape_keep(worker->mirror, now);
 	us_session_commit();
 	MemoryContextSwitchTo(context);
 	MemoryContextDelete(own);

@@ -106,7 +106,7 @@ check_shape(UsMirrorWorker *worker)
 										us_mirror_type_error(worker->plan, wrong,
 															 worker->plan->columns[wrong].type));
 		else if (worker->mirror->lsn == InvalidXLogRecPtr)
-			us_mirror_shape_keep(worker->mirror);
+			us_mirror_shape_keep(worker->mirror, us_mirror_shape_read(worker->mirror));
 	}
 	us_session_commit();
 	if (error != NULL)

@@ -4,7 +4,8 @@
  *
  * Runs in mirror workers, at the start and when the table's definition has
  * changed.  What it was before is kept beside the position, because it may
- * change while no worker runs.
+ * change while no worker runs.  It is read once, compared, and kept as it was
+ * read: what changes meanwhile is seen the next time.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -17,17 +18,24 @@
 #include "worker/mirror_shape.h"
 #include "worker/statement.h"
 
-/* columns by number: ["name", "type", has a value for rows that are there] */
+/*
+ * columns, by number: ["name", "type", has a value for rows that were there
+ * before it, which version of its row in the catalog it is]
+ */
 #define COLUMNS \
 	"(SELECT coalesce(jsonb_object_agg(attnum, jsonb_build_array(attname," \
-	" format_type(atttypid, atttypmod), atthasmissing OR atthasdef)), '{}')" \
-	" FROM pg_attribute WHERE attrelid = $2 AND attnum > 0 AND NOT attisdropped" \
+	" format_type(atttypid, NULL), atthasmissing, xmin::text)), '{}')" \
+	" FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped" \
 	" AND attgenerated = '')"
 
-/* names of partitions with rows by oid */
+/* names of partitions with rows, by oid; and their files, or that of a table without partitions */
 #define PARTITIONS \
 	"(SELECT coalesce(jsonb_object_agg(relid::oid, relid::regclass::text), '{}')" \
-	" FROM pg_partition_tree($2) WHERE isleaf)"
+	" FROM pg_partition_tree($1) WHERE isleaf)"
+#define FILES \
+	"(SELECT coalesce(jsonb_object_agg(oid, relfilenode::text), '{}') FROM pg_class" \
+	" WHERE relfilenode <> 0" \
+	" AND (oid = $1 OR oid IN (SELECT relid FROM pg_partition_tree($1) WHERE isleaf)))"
 
 void
 us_mirror_shape_differs(const UsMirror *mirror, const char *detail)
@@ -37,20 +45,55 @@ us_mirror_shape_differs(const UsMirror *mirror, const char *detail)
 									 quote_literal_cstr(mirror->name)));
 }
 
-static void
-look_at_columns(const UsMirror *mirror, Datum *values)
+Jsonb *
+us_mirror_shape_read(const UsMirror *mirror)
 {
-	/* another name or type; or new, with values or the name of one that is gone */
+	const char *text = "SELECT jsonb_build_object('columns', " COLUMNS ", 'partitions', " PARTITIONS
+	", 'files', " FILES ")";
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(mirror->target_oid)};
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext spi;
+	Jsonb	   *shape;
+	bool		isnull;
+
+	SPI_connect();
+	if (SPI_execute_with_args(text, lengthof(types), types, values, NULL, true, 0) !=
+		SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not read the shape of a table");
+	spi = MemoryContextSwitchTo(context);
+	shape = DatumGetJsonbPCopy(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+											 &isnull));
+	MemoryContextSwitchTo(spi);
+	SPI_finish();
+	return shape;
+}
+
+/*
+ * VACUUM FULL, CLUSTER and TRUNCATE give a table other files too, but leave its
+ * columns alone.  A column that ALTER TABLE ... TYPE ... USING gives other
+ * values, be it in the type that it had, has another row in the catalog.  So
+ * has one whose statistics target was set, say: if VACUUM FULL comes between the
+ * same two looks it is taken for that, which is a needless incident.
+ */
+static void
+compare_columns(const UsMirror *mirror, Datum *values)
+{
+	/* another name, type or values; or new, with values or the name of one that was there */
 	static UsStatement changed = {
-		.text = "SELECT 1 FROM userstream.mirror_position p, jsonb_each(" COLUMNS ") AS n (number, now)"
+		.text = "SELECT 1 FROM userstream.mirror_position p,"
+		" LATERAL (SELECT EXISTS (SELECT FROM jsonb_each($2 -> 'files') f"
+		" WHERE p.shape -> 'files' -> f.key <> f.value)) r (rewritten),"
+		" jsonb_each($2 -> 'columns') n (number, now),"
+		" LATERAL (SELECT p.shape -> 'columns' -> n.number) b (before)"
 		" WHERE p.mirror_id = $1 AND p.shape IS NOT NULL"
-		" AND CASE WHEN p.shape -> 'columns' ? n.number"
-		" THEN (p.shape -> 'columns' -> n.number) - 2 <> n.now - 2"
-		" ELSE (n.now -> 2)::boolean"
-		" OR EXISTS (SELECT 1 FROM jsonb_each(p.shape -> 'columns') b"
-		" WHERE b.value -> 0 = n.now -> 0) END",
+		" AND CASE WHEN before IS NOT NULL"
+		" THEN now -> 0 <> before -> 0 OR now -> 1 <> before -> 1"
+		" OR rewritten AND now -> 3 <> before -> 3"
+		" ELSE (now -> 2)::boolean OR rewritten"
+		" OR p.shape -> 'names' ? (now ->> 0) END",
 		.nargs = 2,
-		.types = {INT8OID, OIDOID}
+		.types = {INT8OID, JSONBOID}
 	};
 
 	if (us_statement_run(&changed, values, NULL) > 0)
@@ -61,17 +104,17 @@ look_at_columns(const UsMirror *mirror, Datum *values)
 
 /* a row for each partition that came or went: oid, name, whether it came */
 static List *
-look_at_partitions(const UsMirror *mirror, Datum *values)
+compare_partitions(const UsMirror *mirror, Datum *values)
 {
 	const char *text = "SELECT coalesce(n.key, b.key)::oid, coalesce(n.value, b.value), b.key IS NULL"
-	" FROM (SELECT key, value FROM jsonb_each_text(" PARTITIONS ")) n"
+	" FROM jsonb_each_text($2 -> 'partitions') n"
 	" FULL JOIN (SELECT e.key, e.value"
 	" FROM userstream.mirror_position p, jsonb_each_text(p.shape -> 'partitions') e"
 	" WHERE p.mirror_id = $1) b ON b.key = n.key"
 	" WHERE (n.key IS NULL OR b.key IS NULL)"
 	" AND EXISTS (SELECT FROM userstream.mirror_position p"
 	" WHERE p.mirror_id = $1 AND p.shape ? 'partitions')";
-	Oid			types[] = {INT8OID, OIDOID};
+	Oid			types[] = {INT8OID, JSONBOID};
 	MemoryContext context = CurrentMemoryContext;
 	UsElevation saved = us_elevate();
 	List	   *came = NIL;
@@ -105,25 +148,31 @@ look_at_partitions(const UsMirror *mirror, Datum *values)
 }
 
 List *
-us_mirror_shape_look(const UsMirror *mirror)
+us_mirror_shape_compare(const UsMirror *mirror, const Jsonb *now)
 {
-	Datum		values[] = {Int64GetDatum(mirror->id), ObjectIdGetDatum(mirror->target_oid)};
+	Datum		values[] = {Int64GetDatum(mirror->id), JsonbPGetDatum(now)};
 
-	look_at_columns(mirror, values);
-	return look_at_partitions(mirror, values);
+	compare_columns(mirror, values);
+	return compare_partitions(mirror, values);
 }
 
+/*
+ * Names of columns are kept until the next copy, for Cassandra keeps the values
+ * of one that is dropped here, and another one by its name would have them.
+ */
 void
-us_mirror_shape_keep(const UsMirror *mirror)
+us_mirror_shape_keep(const UsMirror *mirror, const Jsonb *now)
 {
 	static UsStatement keep = {
-		.text = "UPDATE userstream.mirror_position p SET shape = n.shape"
-		" FROM (SELECT jsonb_build_object('columns', " COLUMNS ", 'partitions', " PARTITIONS ") AS shape) n"
-		" WHERE p.mirror_id = $1 AND p.shape IS DISTINCT FROM n.shape",
+		.text = "UPDATE userstream.mirror_position SET shape = $2 || jsonb_build_object('names',"
+		" CASE WHEN lsn IS NULL THEN '{}' ELSE coalesce(shape -> 'names', '{}') END"
+		" || (SELECT coalesce(jsonb_object_agg(value ->> 0, true), '{}')"
+		" FROM jsonb_each($2 -> 'columns')))"
+		" WHERE mirror_id = $1 AND (lsn IS NULL OR shape - 'names' IS DISTINCT FROM $2)",
 		.nargs = 2,
-		.types = {INT8OID, OIDOID}
+		.types = {INT8OID, JSONBOID}
 	};
-	Datum		values[] = {Int64GetDatum(mirror->id), ObjectIdGetDatum(mirror->target_oid)};
+	Datum		values[] = {Int64GetDatum(mirror->id), JsonbPGetDatum(now)};
 
 	(void) us_statement_run(&keep, values, NULL);
 }

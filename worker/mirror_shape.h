@@ -9,19 +9,23 @@
 #include "extension/mirror.h"
 #include "nodes/pg_list.h"
 
+/* the table's columns, partitions and files as they are now; needs a transaction */
+extern Jsonb *us_mirror_shape_read(const UsMirror *mirror);
+
 /*
- * us_mirror_shape_look -- compare columns and partitions with those kept last
+ * us_mirror_shape_compare -- columns and partitions with those kept last
  *
- * A column that came with a value for rows that are there, or has another type
- * or name than before, changed rows without a change in the WAL: that is an
- * incident.  So is a partition that went with its rows.
+ * A column that came with a value for rows that are there, that has another
+ * name or type than before, or whose values were computed anew, changed rows
+ * without a change in the WAL: that is an incident.  So is a partition that
+ * went with its rows.
  * Needs:   transaction
  * Returns: partitions that came, as a list of oids: their rows are to be copied
  */
-extern List *us_mirror_shape_look(const UsMirror *mirror);
+extern List *us_mirror_shape_compare(const UsMirror *mirror, const Jsonb *now);
 
-/* as they are now, for the next look */
-extern void us_mirror_shape_keep(const UsMirror *mirror);
+/* for the next time; needs a transaction */
+extern void us_mirror_shape_keep(const UsMirror *mirror, const Jsonb *now);
 
 /* an incident: the copy has not all that the table has, or more */
 extern void us_mirror_shape_differs(const UsMirror *mirror, const char *detail);
