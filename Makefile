@@ -141,6 +141,7 @@ OBJS = \
 	worker/mirror_position.o \
 	worker/mirror_shape.o \
 	worker/mirror_parked.o \
+	worker/key_set.o \
 	worker/mirror_write.o \
 	worker/mirror_send.o \
 	worker/mirror_table.o \

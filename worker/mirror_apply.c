@@ -172,10 +172,29 @@ report_emptied(UsMirrorWorker *worker)
 	worker->emptied = NULL;
 }
 
-/*
- * The rows of a partition that came are copied as they are now, with a
- * timestamp before that of any change that is yet to be read.
- */
+/* rows as they are now, with a timestamp before that of any change that is yet to be read */
+static void
+copy_now(UsMirrorWorker *worker, List *tables)
+{
+	us_mirror_begin(worker->writer, GetCurrentTimestamp());
+	us_mirror_copy_tables(worker->mirror, worker->plan, tables, worker->writer);
+	us_mirror_drain(worker->writer);
+	us_mirror_commit(worker->writer, us_changes_read_up_to(worker->changes));
+}
+
+/* before the position behind the row that was refused is saved: a replay would not do it */
+static void
+reread(UsMirrorWorker *worker)
+{
+	List	   *table = list_make1_oid(worker->mirror->target_oid);
+
+	ereport(LOG,
+			(errmsg("mirror \"%s\" reads all rows again: one was refused that a later change relied on",
+					worker->mirror->name)));
+	copy_now(worker, table);
+	list_free(table);
+}
+
 void
 us_mirror_apply_shape(UsMirrorWorker *worker)
 {
@@ -193,12 +212,7 @@ us_mirror_apply_shape(UsMirrorWorker *worker)
 	}
 	us_session_commit();
 	if (partitions != NIL)
-	{
-		us_mirror_begin(worker->writer, GetCurrentTimestamp());
-		us_mirror_copy_partitions(worker->mirror, worker->plan, partitions, worker->writer);
-		us_mirror_drain(worker->writer);
-		us_mirror_commit(worker->writer, us_changes_read_up_to(worker->changes));
-	}
+		copy_now(worker, partitions);
 	if (us_session_begin(worker->mirror->timezone) && now != NULL)
 		us_mirror_shape_keep(worker->mirror, now);
 	us_session_commit();
@@ -226,5 +240,7 @@ us_mirror_apply_read(UsMirrorWorker *worker)
 		us_mirror_commit(worker->writer, worker->refill_lsn);
 		worker->refill_lsn = InvalidXLogRecPtr;
 	}
+	while (us_mirror_must_reread(worker->writer))
+		reread(worker);
 	return more;
 }

@@ -115,6 +115,15 @@ check_shape(UsMirrorWorker *worker)
 							 quote_literal_cstr(worker->mirror->name)));
 }
 
+/* rows that Cassandra may not have as they are in the table */
+static void
+load_parked_keys(UsMirrorWorker *worker)
+{
+	if (us_session_begin(worker->mirror->timezone))
+		us_parked_load_keys(worker->mirror, us_mirror_parked_keys(worker->writer));
+	us_session_commit();
+}
+
 static void
 look_while_waiting(void *arg)
 {
@@ -152,6 +161,8 @@ us_mirror_begin_work(UsMirrorWorker *worker)
 											 consistency, us_mirror_report_waiting, worker);
 	if (worker->mirror->lsn == InvalidXLogRecPtr)
 		begin_with_copy(worker);
+	else
+		load_parked_keys(worker);
 
 	us_mirror_apply_open(worker);
 	/* what it told while it began is no error */

@@ -242,12 +242,12 @@ us_mirror_refill(const UsMirror *mirror, const UsMirrorPlan *plan, TransactionId
 }
 
 void
-us_mirror_copy_partitions(const UsMirror *mirror, const UsMirrorPlan *plan, List *partitions,
-						  UsMirrorWriter *writer)
+us_mirror_copy_tables(const UsMirror *mirror, const UsMirrorPlan *plan, List *tables,
+					  UsMirrorWriter *writer)
 {
 	ListCell   *cell;
 
 	us_mirror_begin_refill(writer);
-	foreach(cell, partitions)
+	foreach(cell, tables)
 		copy_again(mirror, lfirst_oid(cell), plan, NULL, writer);
 }

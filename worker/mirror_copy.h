@@ -25,8 +25,8 @@ extern void us_mirror_copy(const UsMirror *mirror, const UsMirrorPlan *plan,
 extern void us_mirror_refill(const UsMirror *mirror, const UsMirrorPlan *plan, TransactionId xid,
 							 UsMirrorWriter *writer);
 
-/* the same for the rows of partitions that came with rows, by oid */
-extern void us_mirror_copy_partitions(const UsMirror *mirror, const UsMirrorPlan *plan,
-									  List *partitions, UsMirrorWriter *writer);
+/* the same for all rows of the target or of partitions of it, by oid */
+extern void us_mirror_copy_tables(const UsMirror *mirror, const UsMirrorPlan *plan, List *tables,
+								  UsMirrorWriter *writer);
 
 #endif							/* US_MIRROR_COPY_H */

@@ -12,7 +12,9 @@
 
 #include "access/tupdesc.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "executor/tuptable.h"
+#include "extension/catalog.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -22,6 +24,7 @@
 #include "worker/statement.h"
 
 #define MEMORY_KB			1024
+#define FETCH_ROWS			1000
 #define PARKED_SQLSTATE		"22023"
 
 enum
@@ -149,4 +152,35 @@ us_parked_free(UsParkedRows *rows)
 {
 	tuplestore_end(rows->store);
 	MemoryContextDelete(rows->context);
+}
+
+void
+us_parked_load_keys(const UsMirror *mirror, UsKeySet *keys)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(mirror->name)};
+	UsElevation saved = us_elevate();
+	Portal		portal;
+
+	SPI_connect();
+	portal = SPI_cursor_open_with_args(NULL,
+									   "SELECT key FROM userstream.dead_letter"
+									   " WHERE mirror = $1 AND value IS NOT NULL",
+									   lengthof(types), types, values, NULL, true, 0);
+	do
+	{
+		SPI_cursor_fetch(portal, true, FETCH_ROWS);
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			bool		isnull;
+			bytea	   *key = DatumGetByteaPP(SPI_getbinval(SPI_tuptable->vals[i],
+															SPI_tuptable->tupdesc, 1, &isnull));
+
+			us_key_set_add(keys, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+		}
+		SPI_freetuptable(SPI_tuptable);
+	} while (SPI_processed > 0);
+	SPI_cursor_close(portal);
+	SPI_finish();
+	us_restore(saved);
 }

@@ -8,6 +8,7 @@
 
 #include "datatype/timestamp.h"
 #include "extension/mirror.h"
+#include "worker/key_set.h"
 
 /* of one transaction; any number of them takes the same memory */
 typedef struct UsParkedRows UsParkedRows;
@@ -36,5 +37,12 @@ extern const char *us_parked_error(const UsParkedRows *rows);
  */
 extern void us_parked_store(UsParkedRows *rows, const UsMirror *mirror);
 extern void us_parked_free(UsParkedRows *rows);
+
+/*
+ * us_parked_load_keys -- keys of rows that are dead letters of this mirror already
+ *
+ * Needs:   transaction
+ */
+extern void us_parked_load_keys(const UsMirror *mirror, UsKeySet *keys);
 
 #endif							/* US_MIRROR_PARKED_H */

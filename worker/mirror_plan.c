@@ -298,7 +298,7 @@ put_column(const UsMirrorPlan *plan, const UsMirrorShape *shape, int c, const Us
 			return !key;
 		case LOGICALREP_COLUMN_UNCHANGED:
 			us_cql_put_unset(writer);
-			*missing |= row->change != US_ROW_UPDATED;
+			*missing = true;
 			return !key;
 		default:
 			us_mirror_value_put(&shape->values[c],
@@ -362,11 +362,12 @@ us_mirror_row_json(const UsMirrorPlan *plan, const UsMirrorShape *shape,
 
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
-	for (int c = 0; c < plan->ncolumns; c++)
+	for (int i = 0; i < (key_only ? plan->nkeys : plan->ncolumns); i++)
 	{
+		int			c = key_only ? plan->keys[i] : i;
 		int			source = shape->sources[c];
 
-		if (source < 0 || source >= row->ncols || (key_only && plan->columns[c].key < 0) ||
+		if (source < 0 || source >= row->ncols ||
 			row->colstatus[source] == LOGICALREP_COLUMN_UNCHANGED)
 			continue;
 		appendStringInfoString(&json, comma);
@@ -395,41 +396,63 @@ put_value_text(StringInfo json, const UsCqlType *type, UsCqlBytes bytes)
 	us_cql_writer_free(&text);
 }
 
+/* a value of a statement; bytes without data are null */
+typedef struct SentValue
+{
+	bool		set;
+	UsCqlBytes	bytes;
+} SentValue;
+
+/* by column of the plan */
+static SentValue *
+read_values(const UsMirrorPlan *plan, bool delete, const uint8_t *values, size_t len)
+{
+	SentValue  *sent = palloc0(sizeof(SentValue) * plan->ncolumns);
+	UsCqlReader reader;
+
+	us_cql_reader_init(&reader, values, len);
+	for (int i = 0; i < (delete ? plan->nkeys : plan->ncolumns); i++)
+	{
+		SentValue  *value = &sent[delete ? plan->keys[i] : i];
+		int32_t		size = us_cql_get_i32(&reader);
+
+		if (size >= 0)
+		{
+			value->bytes.data = us_cql_take(&reader, (size_t) size);
+			value->bytes.len = (size_t) size;
+		}
+		/* -2 is unset */
+		value->set = !reader.failed && size != -2;
+	}
+	return sent;
+}
+
 char *
 us_mirror_values_json(const UsMirrorPlan *plan, bool delete, const uint8_t *values, size_t len,
 					  bool key_only)
 {
 	StringInfoData json;
-	UsCqlReader reader;
-	int			count = delete ? plan->nkeys : plan->ncolumns;
+	SentValue  *sent = read_values(plan, delete, values, len);
 	const char *comma = "";
 
-	us_cql_reader_init(&reader, values, len);
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < (key_only ? plan->nkeys : plan->ncolumns); i++)
 	{
-		const UsMirrorColumn *column = &plan->columns[delete ? plan->keys[i] : i];
-		int32_t		size = us_cql_get_i32(&reader);
-		UsCqlBytes	bytes = {NULL, 0};
+		int			c = key_only ? plan->keys[i] : i;
 
-		if (size >= 0)
-		{
-			bytes.data = us_cql_take(&reader, (size_t) size);
-			bytes.len = (size_t) size;
-		}
-		/* -2 is unset */
-		if (reader.failed || size == -2 || (key_only && column->key < 0))
+		if (!sent[c].set)
 			continue;
 		appendStringInfoString(&json, comma);
 		comma = ", ";
-		escape_json(&json, column->cql_name);
+		escape_json(&json, plan->columns[c].cql_name);
 		appendStringInfoString(&json, ": ");
-		if (bytes.data == NULL)
+		if (sent[c].bytes.data == NULL)
 			appendStringInfoString(&json, "null");
 		else
-			put_value_text(&json, column->cql, bytes);
+			put_value_text(&json, plan->columns[c].cql, sent[c].bytes);
 	}
 	appendStringInfoChar(&json, '}');
+	pfree(sent);
 	return json.data;
 }

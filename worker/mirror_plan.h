@@ -108,7 +108,7 @@ extern int	us_mirror_key_put(const UsMirrorPlan *plan, const UsMirrorShape *shap
 extern char **us_mirror_key_texts(const UsMirrorPlan *plan, const UsMirrorShape *shape,
 								  const UsMirrorRow *row);
 
-/* the row, or its key alone, as JSON text for a dead letter */
+/* the row, or its key alone in the key's order, as JSON text for a dead letter */
 extern char *us_mirror_row_json(const UsMirrorPlan *plan, const UsMirrorShape *shape,
 								const LogicalRepTupleData *row, bool key_only);
 

@@ -98,6 +98,8 @@ park_write(UsMirrorWriter *writer, UsWrite *write, const char *error)
 		us_mirror_values_json(writer->plan, false, values, len, false);
 
 	us_writer_park(writer, write->transaction, key, value, error);
+	if (value != NULL && us_key_set_may_have(writer->unrepeated, key, strlen(key)))
+		writer->reread = true;
 	pfree(key);
 	if (value != NULL)
 		pfree(value);

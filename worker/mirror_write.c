@@ -44,6 +44,8 @@ us_mirror_writer_create(const UsMirror *mirror, const UsMirrorPlan *plan, UsCass
 	dlist_init(&writer->transactions);
 	dlist_init(&writer->waiting);
 	dlist_init(&writer->refused);
+	writer->parked_keys = us_key_set_create();
+	writer->unrepeated = us_key_set_create();
 	return writer;
 }
 
@@ -142,11 +144,24 @@ us_writer_park(UsMirrorWriter *writer, UsWriterTransaction *transaction, const c
 	if (transaction->parked == NULL)
 		transaction->parked = us_parked_create(writer->context, transaction->commit_at);
 	us_parked_add(transaction->parked, key, value, error);
+	if (value != NULL)
+		us_key_set_add(writer->parked_keys, key, strlen(key));
+}
+
+/* the same whichever statement it is of, so that it can be found again */
+static char *
+key_json(UsMirrorWriter *writer, const UsMirrorShape *shape, const UsMirrorRow *row)
+{
+	us_cql_writer_reset(&writer->buffer);
+	if (us_mirror_key_put(writer->plan, shape, row, &writer->buffer) >= 0)
+		return us_mirror_row_json(writer->plan, shape, row->new, true);
+	return us_mirror_values_json(writer->plan, true, writer->buffer.data, writer->buffer.len,
+								 true);
 }
 
 static void
-park_row(UsMirrorWriter *writer, const UsMirrorShape *shape, const LogicalRepTupleData *row,
-		 bool delete, int wrong)
+park_row(UsMirrorWriter *writer, const UsMirrorShape *shape, const UsMirrorRow *row, bool delete,
+		 int wrong)
 {
 	const UsMirrorColumn *column = &writer->plan->columns[wrong];
 	UsCqlWriter type;
@@ -158,8 +173,9 @@ park_row(UsMirrorWriter *writer, const UsMirrorShape *shape, const LogicalRepTup
 					 (int) type.len, (const char *) type.data);
 	us_cql_writer_free(&type);
 	(void) next_timestamp(writer);
-	us_writer_park(writer, writer->open, us_mirror_row_json(writer->plan, shape, row, true),
-				   delete ? NULL : us_mirror_row_json(writer->plan, shape, row, false), error);
+	us_writer_park(writer, writer->open, key_json(writer, shape, row),
+				   delete ? NULL : us_mirror_row_json(writer->plan, shape, row->new, false),
+				   error);
 }
 
 void
@@ -173,7 +189,7 @@ us_mirror_delete(UsMirrorWriter *writer, const UsMirrorShape *shape,
 	us_cql_writer_reset(&writer->buffer);
 	wrong = us_mirror_key_put(writer->plan, shape, &row, &writer->buffer);
 	if (wrong >= 0)
-		park_row(writer, shape, old, true, wrong);
+		park_row(writer, shape, &row, true, wrong);
 	else
 		add_write(writer, true);
 }
@@ -225,6 +241,24 @@ note_moved(UsMirrorWriter *writer, const UsMirrorShape *shape, const UsMirrorRow
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * The change in the buffer relies on what Cassandra has of its row: whether
+ * that may be not what the table had.
+ */
+static bool
+was_parked(UsMirrorWriter *writer)
+{
+	char	   *key = us_mirror_values_json(writer->plan, false, writer->buffer.data,
+											writer->buffer.len, true);
+	int			len = strlen(key);
+	bool		parked = us_key_set_may_have(writer->parked_keys, key, len);
+
+	if (!parked)
+		us_key_set_add(writer->unrepeated, key, len);
+	pfree(key);
+	return parked;
+}
+
 void
 us_mirror_upsert(UsMirrorWriter *writer, const UsMirrorShape *shape,
 				 const LogicalRepTupleData *new, const LogicalRepTupleData *old, bool whole,
@@ -241,11 +275,11 @@ us_mirror_upsert(UsMirrorWriter *writer, const UsMirrorShape *shape,
 	wrong = us_mirror_row_put(writer->plan, shape, &row, &writer->buffer, &missing);
 	if (wrong >= 0)
 	{
-		park_row(writer, shape, new, false, wrong);
+		park_row(writer, shape, &row, false, wrong);
 		return;
 	}
 	add_write(writer, false);
-	if (missing)
+	if (missing && (row.change != US_ROW_UPDATED || was_parked(writer)))
 		note_moved(writer, shape, &row);
 }
 
@@ -253,6 +287,23 @@ const UsMirrorMoved *
 us_mirror_moved(const UsMirrorWriter *writer)
 {
 	return writer->moved.many || writer->moved.keys != NIL ? &writer->moved : NULL;
+}
+
+UsKeySet *
+us_mirror_parked_keys(UsMirrorWriter *writer)
+{
+	return writer->parked_keys;
+}
+
+bool
+us_mirror_must_reread(UsMirrorWriter *writer)
+{
+	bool		reread = writer->reread;
+
+	writer->reread = false;
+	if (reread)
+		us_key_set_clear(writer->unrepeated);
+	return reread;
 }
 
 /*
@@ -318,6 +369,8 @@ us_mirror_done(UsMirrorWriter *writer, UsMirrorProgress *progress)
 		pfree(first);
 		any = true;
 	}
+	if (writer->unfinished == 0 && !us_key_set_is_empty(writer->unrepeated))
+		us_key_set_clear(writer->unrepeated);
 	return any;
 }
 

@@ -12,6 +12,7 @@
 
 #include "extension/shmem.h"
 #include "worker/cassandra.h"
+#include "worker/key_set.h"
 #include "worker/mirror_plan.h"
 #include "worker/mirror_position.h"
 
@@ -37,9 +38,10 @@ extern void us_mirror_truncate(UsMirrorWriter *writer);
 extern void us_mirror_commit(UsMirrorWriter *writer, XLogRecPtr end_lsn);
 
 /*
- * Rows that the open transaction gave another key.  A value that is stored out
- * of line and did not change is not in such a change, unless old rows are
- * whole (replica identity FULL): who moves a long text's row would lose it.
+ * Rows that the open transaction gave another key, or that were parked before.
+ * A value that is stored out of line and did not change is not in such a
+ * change (unless old rows are whole, replica identity FULL), and Cassandra does
+ * not have it: whose long text's row is moved or mended would lose it.
  */
 typedef struct UsMirrorMoved
 {
@@ -49,6 +51,15 @@ typedef struct UsMirrorMoved
 
 /* after its last change, before its commit; NULL = none */
 extern const UsMirrorMoved *us_mirror_moved(const UsMirrorWriter *writer);
+
+/* keys of rows that were parked in an earlier process; see us_parked_load_keys */
+extern UsKeySet *us_mirror_parked_keys(UsMirrorWriter *writer);
+
+/*
+ * Whether a row was refused after a later change of it had been sent that
+ * relied on its values: all rows are to be read again, and soon.  True once.
+ */
+extern bool us_mirror_must_reread(UsMirrorWriter *writer);
 
 /* all rows from here to the commit have one timestamp, later than its changes */
 extern void us_mirror_begin_refill(UsMirrorWriter *writer);

@@ -8,6 +8,7 @@
 
 #include "lib/ilist.h"
 #include "worker/cql/window.h"
+#include "worker/key_set.h"
 #include "worker/mirror_write.h"
 
 #define US_WRITER_LATENCIES		1000	/* writes that the percentile is of */
@@ -63,6 +64,9 @@ struct UsMirrorWriter
 	bool		copying;		/* all rows have last_timestamp */
 	MemoryContext moved_context;
 	UsMirrorMoved moved;		/* by the open transaction */
+	UsKeySet   *parked_keys;	/* of rows that Cassandra may not have as they were before */
+	UsKeySet   *unrepeated;		/* of changes under way that leave a value to what is there */
+	bool		reread;			/* a row among unrepeated was refused since */
 
 	dlist_head	waiting;
 	int64		nwaiting;
