@@ -140,6 +140,8 @@ us_parked_store(UsParkedRows *rows, const UsMirror *mirror)
 	{
 		slot_getallattrs(slot);
 		store_row(rows, mirror, slot);
+		/* the slot frees its tuple, which is in the context */
+		ExecClearTuple(slot);
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(old);
