@@ -285,6 +285,19 @@ us_changes_read_up_to(const UsChanges *changes)
 	return changes->decoding->reader->EndRecPtr;
 }
 
+uint64
+us_changes_kept(const UsChanges *changes)
+{
+	const ReplicationSlot *slot = MyReplicationSlot;
+	XLogRecPtr	read_up_to = us_changes_read_up_to(changes);
+
+	/* set by this process alone, as it decodes */
+	if (slot->candidate_restart_valid == InvalidXLogRecPtr ||
+		slot->candidate_restart_valid > read_up_to || slot->data.restart_lsn >= read_up_to)
+		return 0;
+	return read_up_to - slot->data.restart_lsn;
+}
+
 void
 us_changes_confirm(XLogRecPtr lsn)
 {

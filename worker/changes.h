@@ -71,6 +71,12 @@ extern void us_changes_pause(UsChanges *changes);
 /* all before it was given to the handler */
 extern XLogRecPtr us_changes_read_up_to(const UsChanges *changes);
 
+/*
+ * How many bytes of WAL the server keeps for the slot, if it could keep fewer
+ * once all that was read is confirmed; else 0
+ */
+extern uint64 us_changes_kept(const UsChanges *changes);
+
 /* the server may forget what is before it */
 extern void us_changes_confirm(XLogRecPtr lsn);
 

@@ -41,7 +41,7 @@
 #define BUSY_WAIT_MS		50		/* while answers are due and there is nothing to read */
 #define IDLE_WAIT_MS		200		/* commits of others wake nobody */
 #define SAVE_INTERVAL_MS	200
-#define IDLE_SAVE_BYTES		(1024 * 1024)	/* WAL of others that makes a save worth it */
+#define IDLE_SAVE_BYTES		(1024 * 1024)	/* WAL that makes a save worth it */
 #define LOOK_INTERVAL_MS	2000	/* for changes of server, mapping and table */
 #define REPORT_INTERVAL_MS	250
 #define RATE_WINDOW_S		5.0
@@ -224,9 +224,10 @@ settle(UsMirrorWorker *worker, bool idle)
 		return;
 	if (!us_mirror_done(worker->writer, &progress))
 	{
-		/* other tables' WAL need not be kept for us; a save makes some too, hence the distance */
+		/* WAL need not be kept for us; a save makes some too, hence the distance */
 		if (!us_mirror_writer_idle(worker->writer) ||
-			read_up_to < worker->mirror->lsn + IDLE_SAVE_BYTES)
+			(read_up_to < worker->mirror->lsn + IDLE_SAVE_BYTES &&
+			 us_changes_kept(worker->changes) < IDLE_SAVE_BYTES))
 			return;
 		progress.lsn = read_up_to;
 		progress.last_timestamp = worker->mirror->last_timestamp;
