@@ -212,6 +212,20 @@ us_changes_slot_problem(const char *slot, XLogRecPtr start)
 	return NULL;
 }
 
+/*
+ * A decoding context that is made outside a transaction marks its process as one
+ * that never writes: snapshots leave out its transactions, and readers take what
+ * they see of one under way for aborted, for good.  We save positions.
+ */
+static void
+take_part_in_snapshots(void)
+{
+	LWLockAcquire(ProcArrayLock, LW_EXCLUSIVE);
+	MyProc->statusFlags &= ~PROC_IN_LOGICAL_DECODING;
+	ProcGlobal->statusFlags[MyProc->pgxactoff] = MyProc->statusFlags;
+	LWLockRelease(ProcArrayLock);
+}
+
 UsChanges *
 us_changes_open(const char *slot, const char *publication, XLogRecPtr start,
 				const UsChangeHandler *handler)
@@ -233,6 +247,7 @@ us_changes_open(const char *slot, const char *publication, XLogRecPtr start,
 														 .segment_open = wal_segment_open,
 														 .segment_close = wal_segment_close),
 											  prepare_write, write_message, NULL);
+	take_part_in_snapshots();
 	changes->decoding->output_writer_private = changes;
 	changes->plugin_truncate = changes->decoding->callbacks.truncate_cb;
 	changes->decoding->callbacks.truncate_cb = truncate_tables;
