@@ -8,9 +8,9 @@ use warnings;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use MirrorTables;
+use MirrorTest;
 
-my $test = MirrorTables->new('identity');
+my $test = MirrorTest::Tables->new('identity');
 
 # long values are stored out of line, and a change that leaves them alone does not repeat them
 my $long = q{(SELECT string_agg(md5(i::text || seed), '') FROM generate_series(1, 3200) i)};

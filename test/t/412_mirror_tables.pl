@@ -8,9 +8,9 @@ use warnings;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use MirrorTables;
+use MirrorTest;
 
-my $test = MirrorTables->new('tables', conf => 'max_prepared_transactions = 5');
+my $test = MirrorTest::Tables->new('tables', conf => 'max_prepared_transactions = 5');
 
 # partitions have their columns in another order, and change places
 $test->sql(q{
@@ -39,6 +39,8 @@ $test->sql(q{
 	UPDATE parted SET kind = 'c' WHERE id = 10;
 });
 $test->is_copied('partitions: one attached later', 'parted');
+ok($test->wait_for(q{SELECT 'public.parted_c' IN (SELECT value FROM userstream.mirror_position, jsonb_each_text(shape -> 'partitions'))}),
+	'partitions: which the mirror notes');
 
 # a root with identity FULL does not make its partitions so
 $test->sql(q{
@@ -120,10 +122,10 @@ $test->sql(qq{SELECT userstream.create_mirror('large 2', 'large', 'cassandra', '
 	. q{', 'large_2', columns => '{"name": null}')});
 $test->sql(q{
 	BEGIN;
-	INSERT INTO large SELECT i, i, 'many' FROM generate_series(1001, 30000) i;
+	INSERT INTO large SELECT i, i, 'many' FROM generate_series(1001, 10000) i;
 	UPDATE large SET n = -1 WHERE id % 100 = 0;
 	DO $$ BEGIN FOR i IN 1..1000 LOOP UPDATE large SET n = i, name = nullif(i % 3, 0) WHERE id = 1; END LOOP; END $$;
-	DELETE FROM large WHERE id BETWEEN 20001 AND 29000;
+	DELETE FROM large WHERE id BETWEEN 6001 AND 9000;
 	COMMIT;
 });
 $test->is_copied('a large transaction', 'large');
@@ -134,8 +136,12 @@ is($test->cql(q{SELECT n FROM KS.large WHERE id = 1}), 1000, 'the last of a thou
 my @alterations = (
 	[ 'a column without values', q{ALTER TABLE large ADD COLUMN a int}, 0 ],
 
+	[ 'a column whose default comes later', q{ALTER TABLE large ADD COLUMN b int; ALTER TABLE large ALTER b SET DEFAULT 7}, 0 ],
+	[ 'the table written anew', q{VACUUM FULL large}, 0 ],
 	[ 'a column with a value for all rows', q{ALTER TABLE large ADD COLUMN c int DEFAULT 8}, 1 ],
 	[ 'a column renamed', q{ALTER TABLE large RENAME name TO label}, 1 ],
+	[ 'other values in the same type', q{ALTER TABLE large ALTER label TYPE text USING label || '!'}, 1 ],
+	[ 'a column with a value for each row', q{ALTER TABLE large ADD COLUMN d int GENERATED ALWAYS AS IDENTITY}, 1 ],
 	[ 'a column dropped', q{ALTER TABLE large DROP COLUMN c}, 0 ],
 	[ 'a column dropped and made again', q{ALTER TABLE large DROP COLUMN label; ALTER TABLE large ADD COLUMN label text}, 1 ],
 );
@@ -146,7 +152,8 @@ foreach my $alteration (@alterations)
 	my ($what, $sql, $incident) = @$alteration;
 
 	$id++;
-	$test->sql("UPDATE large SET n = $id WHERE id = 2; $sql; INSERT INTO large (id, n) VALUES ($id, 1)");
+	# each by itself: VACUUM cannot be among others
+	$test->sql($_) foreach "UPDATE large SET n = $id WHERE id = 2", split(/; /, $sql), "INSERT INTO large (id, n) VALUES ($id, 1)";
 	if ($incident)
 	{
 		ok($test->wait_for(q{SELECT count(*) = 1 FROM userstream.incident WHERE mirror = 'large' AND closed_at IS NULL
@@ -154,6 +161,12 @@ foreach my $alteration (@alterations)
 		$test->sql(q{SELECT userstream.resync_mirror('large')});
 	}
 	$test->is_copied("$what: the rows are the same", 'large');
+	# it looks at the table every other second, and two alterations between looks are one to it
+	ok($test->wait_for(q{
+		SELECT shape -> 'files' = (SELECT jsonb_build_object(oid, relfilenode::text) FROM pg_class WHERE relname = 'large')
+			AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'large'::regclass AND attnum > 0 AND NOT attisdropped
+				AND shape -> 'columns' -> attnum::text ->> 3 IS DISTINCT FROM xmin::text)
+		FROM userstream.mirror_position JOIN userstream.mirror ON id = mirror_id WHERE name = 'large'}), "$what: is noted");
 	is($test->sql(q{SELECT count(*) FROM userstream.incident WHERE mirror = 'large' AND closed_at IS NULL}), 0,
 		"$what: no incident is open") unless $incident;
 }

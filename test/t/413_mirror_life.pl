@@ -8,10 +8,10 @@ use warnings;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use MirrorTables;
+use MirrorTest;
 use UserstreamTest qw(userstream_node);
 
-my $test = MirrorTables->new('life', conf => "max_replication_slots = 4\nmax_slot_wal_keep_size = '64MB'\nmax_wal_size = '64MB'");
+my $test = MirrorTest::Tables->new('life', conf => "max_replication_slots = 4\nmax_slot_wal_keep_size = '64MB'\nmax_wal_size = '64MB'");
 my $node = $test->node;
 
 # an owner who is no superuser
@@ -72,8 +72,19 @@ without_worker(q{SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_
 ok($test->has_state('stopped', 't', 'slot is gone.*resync_mirror'), 'a slot that was dropped');
 $test->sql(q{SELECT userstream.resync_mirror('t')});
 $test->is_copied('resync_mirror makes another', 't');
-without_worker([ q{CREATE TABLE bulk (b text)},
-	(map { (q{INSERT INTO bulk SELECT repeat(md5(i::text), 30) FROM generate_series(1, 40000) i}, 'SELECT pg_switch_wal()', 'CHECKPOINT') } 1 .. 4) ]);
+# a segment of WAL each, which has next to nothing in it
+my @wal = (q{SELECT pg_logical_emit_message(true, 'x', 'y')}, 'SELECT pg_switch_wal()');
+$test->sql(q{SELECT userstream.pause_mirror('t')});
+$test->sql($_) foreach (@wal) x 3;
+ok($test->wait_for(q{SELECT count(*) = 1 FROM userstream.incident WHERE mirror = 't' AND kind = 'wal_retained' AND closed_at IS NULL
+	AND detail ~ 'more than half of max_slot_wal_keep_size .64 MB.' AND what_to_do ~ 'drop_mirror'}),
+	'kept WAL is an incident before it is too much');
+like(slurp_file($node->logfile), qr/WARNING:  mirror "t" falls behind: the server keeps more than half of max_slot_wal_keep_size/, 'and a warning');
+$test->sql(q{SELECT userstream.resume_mirror('t'); INSERT INTO t SELECT max(id) + 1, 'late' FROM t});
+$test->is_copied('the mirror goes on', 't');
+$test->sql('CHECKPOINT');
+ok($test->wait_for(q{SELECT count(*) = 0 FROM userstream.incident WHERE mirror = 't' AND closed_at IS NULL}), 'which ends the incident');
+without_worker([ (@wal, 'CHECKPOINT') x 6 ]);
 is($test->sql(q{SELECT wal_status FROM pg_replication_slots}), 'lost', 'the slot has lost its WAL');
 ok($test->has_state('stopped', 't', 'max_slot_wal_keep_size.*resync_mirror'), 'which stops the mirror, and names the setting');
 is($test->sql(q{SELECT kind FROM userstream.incident WHERE mirror = 't' AND closed_at IS NULL}), 'slot_lost', 'with an incident');
@@ -81,8 +92,15 @@ $test->sql(q{SELECT userstream.resync_mirror('t')});
 $test->is_copied('resync_mirror takes another slot', 't');
 is($test->sql(q{SELECT count(*) FROM pg_replication_slots WHERE wal_status <> 'lost'}), 1, 'and the lost one is gone');
 
-# copies of the database would write its WAL again
-$test->sql('DROP TABLE bulk');
+# a position that cannot be saved: nothing is wrong outside
+my $lock = $node->background_psql('postgres', on_error_stop => 0);
+$lock->query_safe('BEGIN; SELECT lsn FROM userstream.mirror_position FOR UPDATE');
+$test->sql(q{INSERT INTO t SELECT max(id) + 1, 'not saved' FROM t});
+ok($test->wait_for(q{SELECT state = 'blocked' AND last_error ~ 'lock timeout' AND failing_since IS NOT NULL
+	FROM userstream.mirror_status}), 'what the worker fails of is told, as blocked');
+$lock->quit;
+$test->is_copied('it goes on by itself', 't');
+ok($test->wait_for(q{SELECT state = 'caught_up' AND failing_since IS NULL FROM userstream.mirror_status}), 'as if nothing had been');
 
 # the publication dropped by hand
 $test->sql(q{DO $$ BEGIN EXECUTE (SELECT 'DROP PUBLICATION ' || quote_ident(pubname) FROM pg_publication); END $$});

@@ -12,6 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use CassandraTest;
+use MirrorTest;
 use UserstreamTest;
 
 my $tmp = $PostgreSQL::Test::Utils::tmp_check;
@@ -34,26 +35,31 @@ make_key('node', 'ip:127.0.0.1,dns:two.invalid');
 make_key('other', 'ip:127.0.0.1');
 my $cassandra = CassandraTest->new('servers', ca_file => "$keys/node.pem", yaml => qq{
 authenticator: {class_name: PasswordAuthenticator}
+authorizer: {class_name: CassandraAuthorizer}
 client_encryption_options: {enabled: true, optional: false, keystore: "$keys/node.p12", keystore_password: keypass, store_type: PKCS12}});
 my $port = $cassandra->{port};
 append_to_file("$keys/password", "cassandra\n");
 my @user = ('-u', 'cassandra', '-f', "$keys/password", '-t', 60);
 
+# the client alone
+my $query = 'SELECT key FROM system.local';
+my ($found, $errors) = $cassandra->cql($query);
+like($errors, qr/wants a user and a password, and none are given/, 'a password is wanted');
+append_to_file("$keys/wrong", "hunter2\n");
+foreach my $version (5, 4)
+{
+	# the user is made a moment after the port is open
+	($found, $errors) = $cassandra->cql([ '-V', $version, @user ], $query);
+	is($found, 'local', "the right one over version $version, by TLS") or diag($errors);
+	($found, $errors) = $cassandra->cql([ '-V', $version, '-u', 'cassandra', '-f', "$keys/wrong" ], $query);
+	like($errors, qr/refused user and password: .*incorrect/, 'the wrong one');
+	unlike($errors, qr/hunter2/, 'is not told');
+}
+
 my $slow_names = "$tmp/slow_names_cql.so";
 run_log([ 'cc', '-D_GNU_SOURCE', '-shared', '-fPIC', '-o', $slow_names, "$ENV{USERSTREAM_SRC}/test/servers/slow_names.c", '-ldl' ])
   or die 'could not build slow_names.so';
 my $node = do { local $ENV{LD_PRELOAD} = $slow_names; userstream_node('servers') };
-
-# the worker that knew the old options ends, and another one knows the new ones
-sub alter_server
-{
-	my ($options) = @_;
-	my $workers = q{FROM pg_stat_activity WHERE backend_type = 'userstream mirror'};
-	my $pid = $node->safe_psql('postgres', "SELECT coalesce(max(pid), 0) $workers");
-
-	$node->safe_psql('postgres', "ALTER SERVER cassandra OPTIONS ($options)");
-	return wait_until($node, 'postgres', "SELECT count(*) = 1 $workers AND pid <> $pid");
-}
 
 sub is_waiting
 {
@@ -95,33 +101,42 @@ $node->safe_psql('postgres', qq{
 	SELECT userstream.create_mirror('items', 'items', 'cassandra', 'copies', 'items');
 });
 is_waiting("localhost:$port: .*if the node wants TLS, set the option tls", 'without TLS');
-alter_server("ADD tls 'true', ADD ca_file '$keys/other.pem'");
+alter_server($node, "ADD tls 'true', ADD ca_file '$keys/other.pem'");
 is_waiting('certificate is not trusted: self-signed certificate', 'a certificate of someone else');
-alter_server("SET ca_file '$keys/absent.pem'");
+alter_server($node, "SET ca_file '$keys/absent.pem'");
 is_waiting('could not read the certificates to trust', 'no certificates');
-alter_server("SET ca_file '$keys/node.pem'");
+alter_server($node, "SET ca_file '$keys/node.pem'");
 is_waiting('certificate is not trusted: hostname mismatch', 'a certificate for another name');
-alter_server("SET hosts '127.0.0.1:$port'");
+alter_server($node, "SET hosts '127.0.0.1:$port'");
 
 # passwords
 is_waiting('wants a user and a password, and none are given .username and password are options of the user mapping.', 'a password is wanted');
 $node->safe_psql('postgres', "CREATE USER MAPPING FOR PUBLIC SERVER cassandra OPTIONS (username 'cassandra', password 'hunter2')");
 is_waiting('server refused user and password: .*incorrect', 'a wrong one');
-$node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER cassandra OPTIONS (SET password 'cassandra')");
-goes_on('the right one over TLS');
+
+# a user without rights
+(undef, $errors) = $cassandra->cql([@user], q{CREATE ROLE ann WITH PASSWORD = 'swordfish' AND LOGIN = true});
+is($errors, '', 'another user');
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER cassandra OPTIONS (SET username 'ann', SET password 'swordfish')");
+is_waiting('unauthorized: User ann has no CREATE permission on <all keyspaces>', 'a user who may not make the table: the mirror waits');
+(undef, $errors) = $cassandra->cql([@user], 'GRANT ALL PERMISSIONS ON ALL KEYSPACES TO ann');
+is($errors, '', 'the right is granted');
+$node->safe_psql('postgres', "SELECT userstream.pause_mirror('items'); SELECT userstream.resume_mirror('items')");
+goes_on('and it goes on, over TLS');
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER cassandra OPTIONS (SET username 'cassandra', SET password 'cassandra')");
 is($node->safe_psql('postgres', q{SELECT hosts FROM userstream.mirror_status}), "127.0.0.1:$port", 'the host is shown');
 is_equal('and the rows are there');
 
-unlike(slurp_file($node->logfile), qr/hunter2|keypass/, 'no secret is in the log');
+unlike(slurp_file($node->logfile), qr/hunter2|swordfish|keypass/, 'no secret is in the log');
 
 # several hosts: nobody listens at the first; names with several addresses, with none, never resolved
-alter_server("SET hosts '127.0.0.2:$port, 127.0.0.1:$port'");
+alter_server($node, "SET hosts '127.0.0.2:$port, 127.0.0.1:$port'");
 goes_on('with a dead host among them');
-alter_server("SET hosts 'two.invalid:$port'");
+alter_server($node, "SET hosts 'two.invalid:$port'");
 goes_on('a name whose first address is dead');
-alter_server("SET hosts 'nowhere.invalid:$port'");
+alter_server($node, "SET hosts 'nowhere.invalid:$port'");
 is_waiting("nowhere.invalid:$port: .*(name|Name)", 'a name that is none');
-alter_server("SET hosts 'hang.invalid:$port'");
+alter_server($node, "SET hosts 'hang.invalid:$port'");
 is_waiting("hang.invalid:$port: its name was not resolved in time", 'a resolver that does not answer');
 $node->safe_psql('postgres', 'CREATE DATABASE other');
 $node->safe_psql('postgres', 'DROP DATABASE other');
@@ -131,32 +146,23 @@ ok(wait_until($node, 'postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHE
 	'nor does a mirror that is to end');
 $node->safe_psql('postgres', "SELECT userstream.resume_mirror('items')");
 is_waiting("hang.invalid:$port: its name was not resolved in time", 'and it waits again');
-alter_server("SET hosts 'hang.invalid:$port, 127.0.0.1:$port'");
+alter_server($node, "SET hosts 'hang.invalid:$port, 127.0.0.1:$port'");
 goes_on('with such a name among the hosts');
 
 # data centers
-alter_server("SET hosts '127.0.0.1:$port', ADD local_dc 'elsewhere'");
+alter_server($node, "SET hosts '127.0.0.1:$port', ADD local_dc 'elsewhere'");
 is_waiting('the node is in data center .datacenter1., not .elsewhere. .option local_dc.', 'another data center');
-alter_server("SET local_dc 'datacenter1'");
+alter_server($node, "SET local_dc 'datacenter1'");
 goes_on('the right data center');
 
 # versions, as the node itself sees them
 foreach my $version (4, 5)
 {
-	alter_server(($version == 4 ? 'ADD' : 'SET') . " protocol '$version'");
+	alter_server($node, ($version == 4 ? 'ADD' : 'SET') . " protocol '$version'");
 	ok(wait_until($node, 'postgres', q{SELECT state = 'caught_up' FROM userstream.mirror_status}), "protocol $version");
 	goes_on('goes on');
-	my ($found, $errors) = $cassandra->cql([@user], q{SELECT driver_name, protocol_version, ssl_enabled FROM system_views.clients});
+	($found, $errors) = $cassandra->cql([@user], q{SELECT driver_name, protocol_version, ssl_enabled FROM system_views.clients});
 	like($found, qr/^userstream\t$version\ttrue$/m, "in version $version, by TLS, under our name") or diag($errors);
 }
 
-# a node that forgot all statements while it was away
-my ($out, $errors) = $cassandra->cql([@user], 'TRUNCATE system.prepared_statements');
-is($errors, '', 'all statements are forgotten');
-$cassandra->kill;
-$node->safe_psql('postgres', 'INSERT INTO items SELECT -i, $$away $$ || i FROM generate_series(1, 1000) i');
-$rows += 1000;
-$cassandra->start;
-goes_on('after a restart without them');
-is_equal('all rows are the same');
 done_testing();

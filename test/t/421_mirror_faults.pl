@@ -14,6 +14,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 use CqlServer;
+use MirrorTest;
 use UserstreamTest;
 
 # the same server on both ports: a host that is left alone for long does not keep us
@@ -28,17 +29,6 @@ $node->safe_psql('postgres', qq{
 });
 
 my $id = 0;
-
-# another worker, which knows the new options, is there when it returns
-sub alter_server
-{
-	my ($options) = @_;
-	my $workers = q{FROM pg_stat_activity WHERE backend_type = 'userstream mirror'};
-	my $pid = $node->safe_psql('postgres', "SELECT coalesce(max(pid), 0) $workers");
-
-	$node->safe_psql('postgres', "ALTER SERVER cassandra OPTIONS ($options)");
-	return wait_until($node, 'postgres', "SELECT count(*) = 1 $workers AND pid <> $pid");
-}
 
 sub insert
 {
@@ -117,7 +107,7 @@ my @errors = (
 
 foreach my $version (5, 4)
 {
-	alter_server(($version == 5 ? 'ADD' : 'SET') . " protocol '$version'");
+	alter_server($node, ($version == 5 ? 'ADD' : 'SET') . " protocol '$version'");
 	insert(1);
 	is_equal("version $version");
 	foreach my $error (@errors)
@@ -145,7 +135,7 @@ foreach my $version (5, 4)
 		}
 	}
 }
-alter_server('DROP protocol');
+alter_server($node, 'DROP protocol');
 
 # an error that never ends: nothing is parked, and nothing lost
 foreach my $code ('1500', '0000', '1001', '1100')
@@ -196,7 +186,7 @@ is_equal('overloaded when it is prepared again');
 # answers that are none
 foreach my $version (5, 4)
 {
-	alter_server(($version == 5 ? 'ADD' : 'SET') . " protocol '$version'");
+	alter_server($node, ($version == 5 ? 'ADD' : 'SET') . " protocol '$version'");
 	insert(1);
 	is_equal("version $version");
 	foreach my $fault ('close', 'reset', 'half', 'garbage', 'huge', 'stream', 'twice', $version == 5 ? 'crc' : ())
@@ -218,7 +208,7 @@ foreach my $version (5, 4)
 		is($server->ask('count connections'), $connections, 'over the same connection');
 	}
 }
-alter_server('DROP protocol');
+alter_server($node, 'DROP protocol');
 insert(1);
 is_equal('any version');
 
