@@ -104,6 +104,9 @@ OBJS = \
 	worker/decode.o \
 	worker/decode_json.o \
 	worker/csv.o \
+	worker/debezium_schema.o \
+	worker/debezium_value.o \
+	worker/decode_debezium.o \
 	worker/decode_csv.o \
 	worker/map_csv.o \
 	worker/json_marks.o \

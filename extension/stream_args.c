@@ -49,13 +49,13 @@ typedef struct Words
 } Words;
 
 static const char *const no_words[] = {NULL};
-static const char *const formats_now[] = {"json", "json_sr", "avro", "csv", "text", "bytes", NULL};
+static const char *const formats_now[] = {"json", "debezium", "json_sr", "avro", "csv", "text", "bytes", NULL};
 static const char *const formats_later[] = {"protobuf", NULL};
 static const char *const modes_now[] = {"append", "upsert", NULL};
 static const char *const on_errors_now[] = {"dead_letter", "stop", NULL};
 
 static const Words format_words = {"format", formats_now, formats_later,
-"The format of the messages can be json, json_sr, avro, csv, text or bytes."};
+"The format of the messages can be json, debezium, json_sr, avro, csv, text or bytes."};
 static const Words mode_words = {"mode", modes_now, no_words,
 "The mode can be append or upsert."};
 static const Words on_error_words = {"on_error", on_errors_now, no_words,
@@ -207,7 +207,7 @@ check_format(const char *name, const UsStreamOptions *options)
 	const UsFormat *format = us_format_find(name);
 
 	check_csv(name, options);
-	if (options->explode && !format->is_json && strcmp(name, "csv") != 0)
+	if (options->explode && (!format->is_json || format->is_event) && strcmp(name, "csv") != 0)
 		refuse_option(name, "explode", "It is about arrays and lines of JSON.");
 	if (options->refuse_unknown_fields && format->document == NULL)
 		refuse_option(name, "unknown_fields", "It is about the fields of JSON and Avro.");

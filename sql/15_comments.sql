@@ -15,7 +15,7 @@ COMMENT ON COLUMN stream.server_oid IS 'pg_foreign_server.oid of the server; cou
 COMMENT ON COLUMN stream.topic IS 'Kafka topic';
 COMMENT ON COLUMN stream.target IS 'target table when last written, qualified and quoted; counts only away from home';
 COMMENT ON COLUMN stream.target_oid IS 'pg_class.oid of the target table; counts only at home';
-COMMENT ON COLUMN stream.format IS 'format of the messages'' values: json, csv, text or bytes';
+COMMENT ON COLUMN stream.format IS 'format of the messages'' values: json, debezium, json_sr, avro, csv, text or bytes';
 COMMENT ON COLUMN stream.mode IS 'what a message does to the target: append';
 COMMENT ON COLUMN stream.key IS 'columns that identify a row in mode upsert; null: none';
 COMMENT ON COLUMN stream.columns IS 'where columns take their values from, as given; null: each takes the field of its name';

@@ -44,6 +44,7 @@ typedef enum UsDecodeResult
 	US_DECODE_BAD_ENCODING,		/* not UTF-8, or a zero byte */
 	US_DECODE_INVALID,			/* not JSON, or JSON that jsonb refuses (\u0000 ...) */
 	US_DECODE_NOT_OBJECT,		/* valid JSON, but not an object */
+	US_DECODE_REMOVED,			/* the row of the message's key has to go */
 	US_DECODE_REFUSED			/* the decoder's error says why */
 } UsDecodeResult;
 
@@ -78,6 +79,7 @@ typedef struct UsFormat
 	UsDocumentFunction document;	/* NULL: a message is nothing that jsonb could hold */
 	bool		has_fields;		/* else the value is one whole, for @value */
 	bool		is_json;		/* document gives bytes of the message, which jsonb judges */
+	bool		is_event;		/* the row lies in the event's "after", its key also in "before" */
 	bool		strings_are_text;	/* for the type's input function, also where that is json */
 	bool		needs_schemas;	/* decoders are given them */
 } UsFormat;

@@ -98,6 +98,8 @@ check_function(const UsFunction *function, const char *signature, Oid target, co
 											  format_type_be(function->argument)));
 	if (function->argument == JSONBOID && !is_json)
 		refuse(signature, is_filter, psprintf("Messages of format %s are no jsonb.", format));
+	if (!is_filter && found != NULL && found->is_event)
+		refuse(signature, is_filter, "Change events are not transformed: they also update and delete.");
 	if (!is_filter && function->type == JSONBOID && !is_json && found != NULL && found->has_fields)
 		refuse(signature, is_filter,
 			   psprintf("Columns of a stream of format %s take nothing from jsonb; it must return rows of the target.",

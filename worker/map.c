@@ -216,6 +216,7 @@ void
 us_map_begin_message(UsMap *map)
 {
 	map->left = NULL;
+	map->removed = false;
 	map->error_column = NULL;
 	if (map->scratch_used)
 	{
@@ -255,6 +256,9 @@ map_fast(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 	if (message->value == NULL)
 		return us_map_key_is_safe(map) ? US_MAP_SLOW_SAFE : US_MAP_SLOW;
 	result = us_map_decode(map, message);
+	if (unlikely(result == US_DECODE_REMOVED))
+		return !map->removes ? US_MAP_SKIP :
+			us_map_key_is_safe(map) ? US_MAP_SLOW_SAFE : US_MAP_SLOW;
 	if (unlikely(result == US_DECODE_UNSURE || !us_map_same_text(map, message) ||
 				 (map->refuse_unknown && map->decoder->unknown)))
 	{

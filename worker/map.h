@@ -106,6 +106,9 @@ extern void us_message_json(struct UsDecoder *decoder, const UsMessage *message,
 /* the same as text of the database's encoding, NUL-terminated, in CurrentMemoryContext */
 extern char *us_message_json_text(struct UsDecoder *decoder, const UsMessage *message);
 
+/* whether the message mapped last gave only the key of a row, which has to go */
+extern bool us_map_is_removal(const UsMap *map);
+
 /*
  * us_map_note_present -- which columns the message mapped last has
  *

@@ -95,6 +95,8 @@ typedef struct UsMapColumn
 	bool		bytes_form;		/* a domain over bytea, or bytea */
 	bool		array_form;		/* an array type, or a domain over one */
 	bool		record_form;	/* a composite type, or a domain over one */
+	bool		is_dated;		/* an event's number into a date or time, or an array of these */
+	bool		is_bits;		/* an event's boolean into bits */
 	bool		base64;			/* the field holds a bytea in base64 */
 	bool		short_header;	/* may be stored with a varlena header of one byte */
 	bool		safe;			/* the input function leaves nothing behind when it raises */
@@ -132,6 +134,7 @@ struct UsMap
 	int			nkeys;
 	UsMapColumn *key_columns;	/* their fields follow those of paths in values */
 	int		   *key_others;		/* of each: field to take when that is absent; -1 = none */
+	int		   *key_befores;	/* of each: field of an event's row that was; -1 = none */
 	int			nkey_fields;	/* key columns that are fields of the key */
 	bool		needs_key;
 	UsPathSet  *key_paths;
@@ -145,6 +148,7 @@ struct UsMap
 
 	/* of the message */
 	bool		scratch_used;
+	bool		removed;		/* the message mapped last gave only its key: the row has to go */
 	const UsMessage *left;		/* us_map_fast left this one ... */
 	const char *left_value;		/* ... with these bytes ... */
 	TupleTableSlot *left_slot;	/* ... half done in this slot ... */

@@ -6,7 +6,8 @@
  * columns by name, or by the path that their value has in messages; where it
  * gives one column only, it may also be the plain value, or a JSON string of
  * it.  Key columns from the message's topic, partition or key itself are as in
- * messages with a value.
+ * messages with a value.  A change event that removes its row has the key there
+ * too, or else in the row that was.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -15,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+#include "worker/debezium.h"
 #include "worker/map_internal.h"
 
 static UsMapColumn *
@@ -35,20 +37,42 @@ is_known_part(const UsMapColumn *column)
 		 column->part == US_PART_KEY);
 }
 
-/* the path of a field in messages, to be looked for in keys */
+/* the path of a field in messages, of an event's in its row; returns the number of steps */
 static int
-add_path_of(UsMap *map, int field)
+steps_of(const UsMap *map, int field, char ***steps)
 {
 	const UsPathSet *paths = map->paths;
-	char	  **steps = palloc(sizeof(char *) * paths->depth);
 	int			first = paths->depth;
 	int			node = 0;
 
+	*steps = palloc(sizeof(char *) * paths->depth);
 	while (paths->nodes[node].field != field)
 		node++;
 	for (; paths->nodes[node].parent >= 0; node = paths->nodes[node].parent)
-		steps[--first] = pnstrdup(paths->nodes[node].name, paths->nodes[node].name_len);
-	return us_path_set_add(map->key_paths, steps + first, paths->depth - first);
+		(*steps)[--first] = pnstrdup(paths->nodes[node].name, paths->nodes[node].name_len);
+	if (map->format->is_event && paths->depth - first > 1)
+		first++;
+	*steps += first;
+	return paths->depth - first;
+}
+
+/* an event without a key: the row that was may have it */
+static void
+add_before(UsMap *map, int i, AttrNumber attnum)
+{
+	const UsMapColumn *column = find_column(map, attnum);
+	char	  **steps;
+	char	  **before;
+	int			nsteps;
+
+	map->key_befores[i] = -1;
+	if (!map->format->is_event || column == NULL || column->origin != US_ORIGIN_FIELD)
+		return;
+	nsteps = steps_of(map, column->field, &steps);
+	before = palloc(sizeof(char *) * (nsteps + 1));
+	before[0] = pstrdup("before");
+	memcpy(before + 1, steps, sizeof(char *) * nsteps);
+	map->key_befores[i] = us_path_set_add(map->paths, before, nsteps + 1);
 }
 
 static void
@@ -74,7 +98,12 @@ take_key_column(UsMap *map, int i, AttrNumber attnum)
 	map->key_columns[i].origin = US_ORIGIN_FIELD;
 	map->key_columns[i].field = nfields + us_path_set_add(map->key_paths, &name, 1);
 	if (column->origin == US_ORIGIN_FIELD)
-		map->key_others[i] = nfields + add_path_of(map, column->field);
+	{
+		char	  **steps;
+		int			nsteps = steps_of(map, column->field, &steps);
+
+		map->key_others[i] = nfields + us_path_set_add(map->key_paths, steps, nsteps);
+	}
 	map->nkey_fields++;
 	map->needs_key = true;
 }
@@ -90,10 +119,19 @@ us_map_take_key(UsMap *map, const UsKey *key, bool removes)
 	map->nkeys = key->count;
 	map->key_columns = palloc(sizeof(UsMapColumn) * key->count);
 	map->key_others = palloc(sizeof(int) * key->count);
+	map->key_befores = palloc(sizeof(int) * key->count);
 	map->key_paths = us_path_set_create();
+
+	/* all of these first: the fields of keys come behind those of messages */
+	for (int i = 0; i < key->count; i++)
+		add_before(map, i, key->attnums[i]);
 	for (int i = 0; i < key->count; i++)
 		take_key_column(map, i, key->attnums[i]);
+	if (map->format->is_event)
+		us_debezium_add_paths(map->key_paths, false);
 	map->key_decoder = us_decoder_create("json", map->key_paths);
+	if (map->format->is_event)
+		map->key_decoder->decode = us_decode_debezium_key;
 	map->values = repalloc(map->values, sizeof(UsValue) *
 						   Max(map->paths->nfields + map->key_paths->nfields, 1));
 	MemoryContextSwitchTo(old);
@@ -182,16 +220,22 @@ convert_key(UsMap *map)
 static void
 read_key(UsMap *map, const UsMessage *message)
 {
-	UsDecodeResult result;
+	UsDecodeResult result = US_DECODE_OK;
+	bool		has_before = map->format->is_event && message->value != NULL;
 
-	if (message->key == NULL && map->needs_key)
+	if (message->key == NULL && map->needs_key && !has_before)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("message has neither a value nor a key"),
 				 errdetail("Without a key it is not known which row to remove.")));
 	if (map->nkey_fields == 0)
 		return;
-	result = decode_key(map, message);
+	for (int i = 0; i < map->key_paths->nfields; i++)
+		map->values[map->paths->nfields + i].kind = US_VALUE_ABSENT;
+	if (message->key != NULL)
+		result = decode_key(map, message);
+	if (result == US_DECODE_REFUSED)
+		us_map_raise_refused(map, &map->key_decoder->error);
 	/* an object that only jsonb can judge: it raises when it is none */
 	if (result == US_DECODE_UNSURE)
 		(void) DirectFunctionCall1(jsonb_in,
@@ -205,9 +249,16 @@ read_key(UsMap *map, const UsMessage *message)
 	if (!map->utf8)
 		convert_key(map);
 	for (int i = 0; i < map->nkeys; i++)
-		if (map->key_others[i] >= 0 &&
-			map->values[map->key_columns[i].field].kind == US_VALUE_ABSENT)
-			map->values[map->key_columns[i].field] = map->values[map->key_others[i]];
+	{
+		UsValue    *value = &map->values[map->key_columns[i].field];
+
+		if (map->key_columns[i].origin != US_ORIGIN_FIELD)
+			continue;
+		if (value->kind == US_VALUE_ABSENT && map->key_others[i] >= 0)
+			*value = map->values[map->key_others[i]];
+		if (value->kind == US_VALUE_ABSENT && has_before && map->key_befores[i] >= 0)
+			*value = map->values[map->key_befores[i]];
+	}
 }
 
 void

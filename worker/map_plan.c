@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/varlena.h"
 #include "worker/csv.h"
+#include "worker/debezium.h"
 #include "worker/map_internal.h"
 
 #define NAME_LEN_TO_COMPARE	255 /* bytes; no hint for longer wrong names */
@@ -84,7 +85,42 @@ static void
 plan_field(UsMap *map, UsMapColumn *column, char *const *steps, int nsteps)
 {
 	column->origin = US_ORIGIN_FIELD;
+	if (map->format->is_event)
+	{
+		char	  **row_steps = palloc(sizeof(char *) * (nsteps + 1));
+
+		row_steps[0] = pstrdup("after");
+		memcpy(row_steps + 1, steps, sizeof(char *) * nsteps);
+		column->field = us_path_set_add(map->paths, row_steps, nsteps + 1);
+		return;
+	}
 	column->field = us_path_set_add(map->paths, steps, nsteps);
+}
+
+/* what an event says beside its row: "@source.lsn", "@before.name", "@op" ... */
+static bool
+plan_event_part(UsMap *map, UsMapColumn *column, const char *name, char *text)
+{
+	static const char *const parts[] = {
+		"before", "source", "transaction", "op", "ts_ms", "ts_us", "ts_ns"
+	};
+	const char *error = NULL;
+	UsPath		path;
+
+	for (size_t i = 0; text[0] == '@' && i < lengthof(parts); i++)
+	{
+		size_t		len = strlen(parts[i]);
+
+		if (strncmp(text + 1, parts[i], len) != 0 ||
+			(text[1 + len] != '\0' && text[1 + len] != '.'))
+			continue;
+		if (!us_path_parse(to_message_encoding(text + 1), &path, &error))
+			refuse_path(name, text, error);
+		column->origin = US_ORIGIN_FIELD;
+		column->field = us_path_set_add(map->paths, path.steps, path.nsteps);
+		return true;
+	}
+	return false;
 }
 
 static void
@@ -94,6 +130,8 @@ plan_string(UsMap *map, UsMapColumn *column, const char *name, const JsonbValue 
 	const char *error = NULL;
 	UsPath		path;
 
+	if (map->format->is_event && plan_event_part(map, column, name, text))
+		return;
 	if (text[0] == '@')
 	{
 		column->origin = US_ORIGIN_PART;
@@ -397,6 +435,8 @@ us_map_compile(Relation relation, const char *format, Jsonb *columns,
 	plan_columns(map, relation, columns);
 	if (!map->format->has_fields)
 		check_opaque(map, format);
+	if (map->format->is_event)
+		us_debezium_add_paths(map->paths, true);
 	map->decoder = us_decoder_create(format, map->paths);
 	if (map->csv != NULL)
 		us_map_bind_csv(map, columns);

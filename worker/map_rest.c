@@ -117,21 +117,44 @@ push_rest(JsonbParseState **state, JsonbContainer *container, const UsPathSet *p
 	return pushJsonbValue(state, object ? WJB_END_OBJECT : WJB_END_ARRAY, NULL);
 }
 
+/* a member that is an object or array; NULL = there is none */
 static Jsonb *
-message_document(UsMap *map, const UsMessage *message)
+member(Jsonb *document, const char *name)
+{
+	JsonbValue *value = getKeyJsonValueFromContainer(&document->root, name, (int) strlen(name),
+													 NULL);
+
+	return value != NULL && value->type == jbvBinary ? JsonbValueToJsonb(value) : NULL;
+}
+
+/* all of a message, or the row of an event; *node: where the paths of its fields begin */
+static Jsonb *
+message_document(UsMap *map, const UsMessage *message, int *node)
 {
 	char	   *text = us_message_json_text(map->decoder, message);
+	Jsonb	   *document = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	Jsonb	   *payload;
+	Jsonb	   *row;
 
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	*node = 0;
+	if (!map->format->is_event)
+		return document;
+	*node = us_path_child(map->paths, 0, "after", strlen("after"));
+	payload = member(document, "payload");
+	row = member(payload != NULL ? payload : document, "after");
+	if (row == NULL)
+		elog(ERROR, "change event has no row");
+	return row;
 }
 
 Jsonb *
 us_part_rest(UsMap *map, const UsMessage *message)
 {
-	Jsonb	   *document = message_document(map, message);
+	int			node;
+	Jsonb	   *document = message_document(map, message, &node);
 	JsonbParseState *state = NULL;
 
-	return JsonbValueToJsonb(push_rest(&state, &document->root, map->paths, 0));
+	return JsonbValueToJsonb(push_rest(&state, &document->root, map->paths, node));
 }
 
 void
@@ -139,9 +162,11 @@ us_part_refuse_rest(UsMap *map, const UsMessage *message)
 {
 	MemoryContext old = MemoryContextSwitchTo(us_map_scratch(map));
 	StringInfoData where;
+	int			node;
+	Jsonb	   *document = message_document(map, message, &node);
 
 	initStringInfo(&where);
-	if (find_rest(&message_document(map, message)->root, map->paths, 0, &where))
+	if (find_rest(&document->root, map->paths, node, &where))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no column takes field \"%.*s\" of the message",

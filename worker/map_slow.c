@@ -113,11 +113,12 @@ decode_or_raise(UsMap *map, const UsMessage *message)
 	char	   *text;
 	Jsonb	   *document;
 
+	map->removed = result == US_DECODE_REMOVED;
 	if (result == US_DECODE_REFUSED)
 		us_map_raise_refused(map, &map->decoder->error);
 	if (result == US_DECODE_OK && us_map_same_text(map, message))
 		return;
-	if (result == US_DECODE_OK && !map->format->is_json)
+	if (map->removed || (result == US_DECODE_OK && !map->format->is_json))
 	{
 		convert_values(map);
 		return;
@@ -150,6 +151,8 @@ slow_text(UsMap *map, UsMapColumn *column, const UsMessage *message)
 	value = &map->values[column->field];
 	if (value->kind == US_VALUE_ABSENT || value->kind == US_VALUE_NULL)
 		return NULL;
+	if (column->is_bits && (value->kind == US_VALUE_TRUE || value->kind == US_VALUE_FALSE))
+		return pstrdup(value->kind == US_VALUE_TRUE ? "1" : "0");
 	return us_value_string(map, column, value);
 }
 
@@ -164,6 +167,37 @@ decode_base64(UsMapColumn *column, char *text)
 		return bytes;
 	text = DatumGetCString(DirectFunctionCall1(byteaout, bytes));
 	return InputFunctionCall(&column->input, text, column->typioparam, column->typmod);
+}
+
+/* a JSON array with a number among its elements, or whatever holds one */
+static bool
+has_number(const UsValue *value)
+{
+	bool		quoted = false;
+
+	for (uint32 i = 0; i < value->len; i++)
+	{
+		char		c = value->data[i];
+
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && c >= '0' && c <= '9')
+			return true;
+	}
+	return false;
+}
+
+/* days or microseconds? PostgreSQL would read 200101 as a date of the year 2020 */
+static void
+refuse_undated(const UsMap *map)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
+			 errmsg("column \"%s\" cannot take a number", map->error_column),
+			 errdetail("Without a schema, the message does not say what the number counts."),
+			 errhint("Set value.converter.schemas.enable=true in the connector, or time.precision.mode=isostring.")));
 }
 
 /* whether a column is left to its default: the message has no such field */
@@ -185,6 +219,11 @@ us_map_column_slow(UsMap *map, UsMapColumn *column, const UsMessage *message,
 	*isnull = false;
 	if (us_map_column_fast(map, column, message, result, isnull))
 		return;
+	if (column->is_dated && column->origin == US_ORIGIN_FIELD &&
+		(map->values[column->field].kind == US_VALUE_NUMBER ||
+		 (map->values[column->field].kind == US_VALUE_ARRAY &&
+		  has_number(&map->values[column->field]))))
+		refuse_undated(map);
 	old = MemoryContextSwitchTo(us_map_scratch(map));
 	if (is_left_out(map, column) && column->def.state != US_DEFAULT_NONE)
 		*result = us_default_value(map, column, isnull);
@@ -234,14 +273,16 @@ us_map_slow(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 	callback.arg = map;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	if (message->value == NULL)
+	map->removed = message->value == NULL;
+	if (!left && !map->removed)
+		decode_or_raise(map, message);
+	if (map->removed)
 	{
 		us_map_key_row(map, message, slot);
 		first = map->ncolumns;
 	}
 	else if (!left)
 	{
-		decode_or_raise(map, message);
 		if (map->refuse_unknown && map->decoder->unknown)
 			us_part_refuse_rest(map, message);
 		us_map_begin_row(map, slot);
@@ -257,6 +298,12 @@ us_map_slow(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 	map->error_column = NULL;
 	error_context_stack = callback.previous;
 	ExecStoreVirtualTuple(slot);
+}
+
+bool
+us_map_is_removal(const UsMap *map)
+{
+	return map->removed;
 }
 
 const char *

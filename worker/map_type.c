@@ -75,6 +75,13 @@ static const TypeInput type_inputs[] = {
 	{enum_in, US_SHORTCUT_NONE},
 };
 
+static bool
+is_dated(Oid type)
+{
+	return type == DATEOID || type == TIMEOID || type == TIMETZOID || type == TIMESTAMPOID ||
+		type == TIMESTAMPTZOID || type == INTERVALOID;
+}
+
 void
 us_map_plan_type(const UsFormat *format, UsMapColumn *column, Form_pg_attribute attribute)
 {
@@ -92,6 +99,9 @@ us_map_plan_type(const UsFormat *format, UsMapColumn *column, Form_pg_attribute 
 		!format->strings_are_text;
 	column->array_form = OidIsValid(get_element_type(base_type)) &&
 		get_array_type(get_element_type(base_type)) == base_type;
+	column->is_bits = format->is_event && (base_type == BITOID || base_type == VARBITOID);
+	column->is_dated = format->is_event &&
+		is_dated(column->array_form ? getBaseType(get_element_type(base_type)) : base_type);
 	column->record_form = type_is_rowtype(base_type);
 	column->short_header = attribute->attlen == -1 && attribute->attstorage != TYPSTORAGE_PLAIN;
 	for (int i = 0; i < (int) lengthof(type_inputs); i++)

@@ -45,34 +45,49 @@ fill_row(UsSink *sink, int i, const UsPiece *piece)
 	}
 }
 
-static void
+/* false: the message gives no row, for it removes one where none is removed */
+static bool
 map_row(UsSink *sink, int i, const UsPiece *piece)
 {
 	TupleTableSlot *slot = us_sink_slot(sink, i);
+	UsMapResult result = us_map_fast(sink->map, &piece->message, slot);
 
-	if (us_map_fast(sink->map, &piece->message, slot) != US_MAP_DONE)
+	if (result == US_MAP_SKIP)
+	{
+		if (us_stream_tombstone(sink->stream) == US_TOMBSTONE_DEAD_LETTER)
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("message removes its row"),
+					 errdetail("Option \"tombstone\" of the stream is \"dead_letter\".")));
+		return false;
+	}
+	if (result != US_MAP_DONE)
 		us_map_slow(sink->map, &piece->message, slot);
-	us_sink_note(sink, i, &piece->message);
+	us_sink_note(sink, i);
+	return true;
 }
 
-/* slots 0 and on, and whose they are */
-static void
+/* slots 0 and on, and whose they are; returns how many */
+static int
 make_rows(UsSink *sink, const UsPiece *pieces, int count, int from, int *rows_of)
 {
+	int			row = 0;
+
 	sink->owners = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int) * Max(count, 1));
 	sink->step = US_STEP_MAP;
 	us_stage_enter(US_STAGE_CONVERT);
 	for (int i = 0; i < count; i++)
 	{
-		sink->owners[i] = from + pieces[i].owner;
-		sink->failed_row = i;
-		ExecClearTuple(us_sink_slot(sink, i));
+		sink->owners[row] = from + pieces[i].owner;
+		sink->failed_row = row;
+		ExecClearTuple(us_sink_slot(sink, row));
 		if (pieces[i].values != NULL)
-			fill_row(sink, i, &pieces[i]);
-		else
-			map_row(sink, i, &pieces[i]);
-		rows_of[sink->owners[i]]++;
+			fill_row(sink, row, &pieces[i]);
+		else if (!map_row(sink, row, &pieces[i]))
+			continue;
+		rows_of[sink->owners[row++]]++;
 	}
+	return row;
 }
 
 /*
@@ -122,7 +137,7 @@ us_sink_write_messages(UsSink *sink, const UsMessage *messages, const int *order
 	sink->step = US_STEP_EXPAND;
 	us_stage_enter(US_STAGE_TRANSFORM);
 	pieces = us_expand_run(sink->expand, messages, order, from, to, &count);
-	make_rows(sink, pieces, count, from, rows_of);
+	count = make_rows(sink, pieces, count, from, rows_of);
 	write_rows(sink, count, rows_of, written_of, from, to);
 
 	MemoryContextSwitchTo(old);

@@ -296,13 +296,13 @@ us_sink_slot(UsSink *sink, int i)
 }
 
 void
-us_sink_note(UsSink *sink, int i, const UsMessage *message)
+us_sink_note(UsSink *sink, int i)
 {
 	UsSinkRow  *row = &sink->rows[i];
 
 	if (sink->upsert == NULL)
 		return;
-	row->removes = message->value == NULL;
+	row->removes = us_map_is_removal(sink->map);
 	if (!row->removes)
 		us_map_note_present(sink->map, row->present);
 }

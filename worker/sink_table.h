@@ -54,7 +54,7 @@ extern UsMap *us_sink_map(UsSink *sink);
 extern TupleTableSlot *us_sink_slot(UsSink *sink, int i);
 
 /* right after the map filled slot i from a message: what else there is to know of it */
-extern void us_sink_note(UsSink *sink, int i, const UsMessage *message);
+extern void us_sink_note(UsSink *sink, int i);
 
 #define US_SINK_WINDOW	1000	/* rows mapped ahead and written together at most */
 

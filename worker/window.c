@@ -142,7 +142,7 @@ map_safely(UsRun *run, UsMap *map, const UsMessage *message, int slotno)
 	PG_TRY();
 	{
 		us_map_slow(map, message, slot);
-		us_sink_note(run->sink, slotno, message);
+		us_sink_note(run->sink, slotno);
 	}
 	PG_CATCH();
 	{
@@ -162,13 +162,13 @@ map_safely(UsRun *run, UsMap *map, const UsMessage *message, int slotno)
 
 /* what there is to say of a tombstone where none may come */
 static ErrorData *
-tombstone_error(UsRun *run)
+tombstone_error(UsRun *run, const UsMessage *message)
 {
 	ErrorData  *edata = MemoryContextAllocZero(run->context, sizeof(ErrorData));
 
 	edata->elevel = ERROR;
 	edata->sqlerrcode = ERRCODE_NULL_VALUE_NOT_ALLOWED;
-	edata->message = "message has no value";
+	edata->message = message->value == NULL ? "message has no value" : "message removes its row";
 	edata->detail = "Option \"tombstone\" of the stream is \"dead_letter\".";
 	return edata;
 }
@@ -178,7 +178,7 @@ static void
 settle_tombstone(UsRun *run, const UsMessage *message)
 {
 	if (us_stream_tombstone(run->stream) == US_TOMBSTONE_DEAD_LETTER)
-		settle_bad_message(run, message, tombstone_error(run), NULL);
+		settle_bad_message(run, message, tombstone_error(run, message), NULL);
 	else
 		run->calls->skipped(run, message);
 }
@@ -226,7 +226,7 @@ map_messages(Window *window, int count)
 		switch (us_map_fast(map, message, slot))
 		{
 			case US_MAP_DONE:
-				us_sink_note(run->sink, slotno, message);
+				us_sink_note(run->sink, slotno);
 				break;
 			case US_MAP_SKIP:
 				settle_tombstone(run, message);
@@ -259,7 +259,7 @@ map_rest(Window *window, int from, int to, volatile int *failed_row)
 		*failed_row = row;
 		us_map_slow(us_sink_map(run->sink), row_message(window, row),
 					us_sink_slot(run->sink, slotno));
-		us_sink_note(run->sink, slotno, row_message(window, row));
+		us_sink_note(run->sink, slotno);
 		window->mapped[slotno] = true;
 	}
 	*failed_row = FAILED_ROW_UNKNOWN;

@@ -217,12 +217,12 @@ SELECT is(create_with('{"topic": "''a b''"}'),
 	'an impossible topic is told from one that is missing');
 
 SELECT is(create_with('{"format": "''protobuf''"}'),
-	E'0A000: format "protobuf" is not supported yet\nThe format of the messages can be json, json_sr, avro, csv, text or bytes.',
+	E'0A000: format "protobuf" is not supported yet\nThe format of the messages can be json, debezium, json_sr, avro, csv, text or bytes.',
 	'other formats come later');
 SELECT is(create_with('{"format": "''jsn''"}'),
 	E'22023: invalid format "jsn"\nPerhaps you meant "json".', 'a mistyped format is corrected');
 SELECT is(create_with('{"format": "''parquet file''"}'),
-	E'22023: invalid format "parquet file"\nThe format of the messages can be json, json_sr, avro, csv, text or bytes.',
+	E'22023: invalid format "parquet file"\nThe format of the messages can be json, debezium, json_sr, avro, csv, text or bytes.',
 	'an unknown format says which there are');
 SELECT is(create_with('{"mode": "''apend''"}'),
 	E'22023: invalid mode "apend"\nPerhaps you meant "append".', 'a mistyped mode is corrected');

@@ -147,7 +147,7 @@ const char *
 result_name(UsDecodeResult result)
 {
 	static const char *const names[] = {
-		"OK", "UNSURE", "EMPTY", "BAD_ENCODING", "INVALID", "NOT_OBJECT", "REFUSED"
+		"OK", "UNSURE", "EMPTY", "BAD_ENCODING", "INVALID", "NOT_OBJECT", "REMOVED", "REFUSED"
 	};
 
 	return (size_t) result < lengthof(names) ? names[result] : "?";
