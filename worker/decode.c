@@ -92,8 +92,8 @@ static const UsFormat formats[] = {
 	{.name = "csv", .decode = us_decode_csv, .has_fields = true, .strings_are_text = true},
 	{.name = "avro", .decode = us_decode_avro, .document = us_document_avro, .has_fields = true,
 	.needs_schemas = true},
-	{.name = "debezium", .decode = us_decode_debezium,
-	.document = document_json, .has_fields = true, .is_json = true, .is_event = true, .strings_are_text = true},
+	{.name = "debezium", .decode = us_decode_debezium, .document = document_json,
+	.has_fields = true, .is_json = true, .is_event = true, .strings_are_text = true},
 	{.name = "text", .decode = decode_opaque},
 	{.name = "bytes", .decode = decode_opaque},
 };
