@@ -59,7 +59,8 @@ void
 us_message_json(UsDecoder *decoder, const UsMessage *message, UsMessage *json)
 {
 	*json = *message;
-	if (decoder->format->document(decoder, message->value, message->value_len,
+	if (decoder->format->document != NULL &&
+		decoder->format->document(decoder, message->value, message->value_len,
 								  &json->value, &json->value_len) != US_DECODE_OK)
 		raise_refused(&decoder->error);
 }
