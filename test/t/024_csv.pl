@@ -110,7 +110,7 @@ is(refusal("SELECT userstream.create_stream('x', 'kafka', 't', 'lines', format =
 	[ q(options => '{"null": "a,b"}'), "22023: invalid options of format \"csv\"\nDETAIL:  The text for NULL can hold neither delimiter nor quote.\n"
 		. "HINT:  Options are \"delimiter\", \"quote\", \"escape\" and \"null\", as those of COPY." ],
 	[ q(options => '{"unknown_fields": "dead_letter"}'), "22023: option \"unknown_fields\" has no meaning for format \"csv\"\n"
-		. "DETAIL:  It is about the fields of JSON.\nHINT:  Leave the option out." ],
+		. "DETAIL:  It is about the fields of JSON and Avro.\nHINT:  Leave the option out." ],
 	[ q(options => '{"header": "a,a"}'), "22023: invalid value for option \"header\"\nDETAIL:  The name \"a\" is there twice.\n"
 		. "HINT:  Give the names of the fields as a line of CSV, such as \"id,name\"." ],
 	[ q(columns => '{"a": "nosuch"}'), "22023: column \"a\" cannot take its field: no field has that name\n"
