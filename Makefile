@@ -259,7 +259,7 @@ help:
 	@echo "make deps         install the packages that are missing (apt, by sudo when not root), fetch Kafka"
 	@echo "                  and Cassandra; CASSANDRA=0 leaves that out, here and below"
 	@echo "make plotly       fetch Plotly (by npm): charts of the demo's page Users that one can zoom; demo does it too"
-	@echo "make prometheus   fetch Prometheus' own checkers: a test of /metrics asks them once they are there"
+	@echo "make prometheus   fetch Prometheus' promtool: a test of /metrics asks it once it is there"
 	@echo "make demo         private PostgreSQL, Kafka, Cassandra, sample API; users go the whole road each minute,"
 	@echo "                  until demo-stop.  API_URL='https://randomuser.me/api/?results=100' calls that one"
 	@echo "                  DEMO_PG_PORT=$(DEMO_PG_PORT) DEMO_KAFKA_PORT=$(DEMO_KAFKA_PORT) (and the next one)"
