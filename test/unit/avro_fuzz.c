@@ -13,13 +13,12 @@
 #include "extension/compat.h"
 #include "mb/pg_wchar.h"
 #include "test/unit/avro_help.h"
+#include "test/unit/fuzz.h"
 #include "test/unit/message.h"
 #include "test/unit/tap.h"
 #include "worker/json_tree.h"
 
 #define MAX_BYTES	4096
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 /* every kind of type, and one that holds itself */
 static const char everything[] =
@@ -125,25 +124,15 @@ judge(const char *bytes, size_t len)
 	return wrong;
 }
 
-#ifdef FUZZ
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+static const char *
+judge_input(const uint8_t *data, size_t len)
 {
-	const char *wrong;
-
-	if (len > MAX_BYTES)
-		return 0;
-	wrong = judge((const char *) data, len);
-	if (wrong != NULL)
-	{
-		fprintf(stderr, "avro: %s\n", wrong);
-		abort();
-	}
-	return 0;
+	return judge((const char *) data, len);
 }
 
-#else
+const FuzzTarget fuzz_target = {"avro", "is refused, or good", MAX_BYTES, 0, judge_input};
+
+#ifndef FUZZ
 
 int
 main(void)

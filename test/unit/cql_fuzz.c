@@ -8,17 +8,14 @@
  * must tell the same events.
  *-------------------------------------------------------------------------
  */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "test/unit/cql_help.h"
+#include "test/unit/fuzz.h"
 
-#define MAX_BYTES	8192
 #define REQUESTS	6
 #define MAX_CELLS	64
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 /* what the bytes after the first are */
 typedef enum Kind
@@ -273,78 +270,14 @@ judge(const uint8_t *data, size_t len)
 	return wrong;
 }
 
-#ifdef FUZZ
+const FuzzTarget fuzz_target = {"cql", "does no harm", FUZZ_MAX_BYTES, KINDS, judge};
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
-{
-	const char *wrong;
-
-	if (len > MAX_BYTES)
-		return 0;
-	wrong = judge(data, len);
-	if (wrong != NULL)
-	{
-		fprintf(stderr, "cql_fuzz: %s\n", wrong);
-		abort();
-	}
-	return 0;
-}
-
-#else
-
-static void
-test_file(const char *folder, const char *name)
-{
-	uint8_t		bytes[MAX_BYTES];
-	uint8_t		changed[MAX_BYTES];
-	char		path[4096];
-	const char *wrong;
-	FILE	   *file;
-	size_t		len;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	file = fopen(path, "rb");
-	if (!tap_ok(file != NULL, "corpus %s", name))
-		return;
-	len = fread(bytes, 1, sizeof(bytes), file);
-	fclose(file);
-
-	/* as it is, with each byte left out, and with each byte the largest */
-	wrong = judge(bytes, len);
-	for (size_t at = 0; at < len && wrong == NULL; at++)
-	{
-		memcpy(changed, bytes, at);
-		memcpy(changed + at, bytes + at + 1, len - at - 1);
-		wrong = judge(changed, len - 1);
-		if (wrong != NULL)
-			break;
-		memcpy(changed, bytes, len);
-		changed[at] = at == 0 ? changed[at] : 0xff;
-		wrong = judge(changed, len);
-	}
-	if (!tap_ok(wrong == NULL, "does no harm"))
-		tap_note("%s", wrong);
-}
+#ifndef FUZZ
 
 int
 main(void)
 {
-	DIR		   *dir = opendir("corpus/cql");
-	struct dirent *entry;
-
-	if (dir == NULL)
-	{
-		tap_ok(false, "the folder corpus/cql can be read");
-		return tap_done();
-	}
-	while ((entry = readdir(dir)) != NULL)
-	{
-		if (entry->d_name[0] != '.')
-			test_file("corpus/cql", entry->d_name);
-	}
-	closedir(dir);
-	return tap_done();
+	return fuzz_corpus();
 }
 
 #endif

@@ -9,19 +9,14 @@
  */
 #include "postgres_fe.h"
 
-#include <dirent.h>
-
 #include "mb/pg_wchar.h"
+#include "test/unit/fuzz.h"
 #include "test/unit/message.h"
-#include "test/unit/tap.h"
 #include "worker/csv.h"
 #include "worker/debezium.h"
 
 #define MAX_BYTES	4096
 #define NDECODERS	3
-#define FOLDER		"corpus/formats"
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static UsDecoder *decoders[NDECODERS];
 
@@ -109,67 +104,20 @@ judge_all(const char *bytes, size_t len)
 	return wrong;
 }
 
-#ifdef FUZZ
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+static const char *
+judge_input(const uint8_t *data, size_t len)
 {
-	const char *wrong = len > MAX_BYTES ? NULL : judge_all((const char *) data, len);
-
-	if (wrong != NULL)
-	{
-		fprintf(stderr, "%s\n", wrong);
-		abort();
-	}
-	return 0;
+	return judge_all((const char *) data, len);
 }
 
-#else
+const FuzzTarget fuzz_target = {"formats", "the decoders agree with themselves", MAX_BYTES, 0, judge_input};
 
-static void
-test_file(const char *name)
-{
-	char		bytes[MAX_BYTES];
-	char		path[MAXPGPATH];
-	const char *wrong;
-	FILE	   *file;
-	size_t		len;
-
-	snprintf(path, sizeof(path), FOLDER "/%s", name);
-	file = fopen(path, "rb");
-	if (!tap_ok(file != NULL, "corpus %s", name))
-		return;
-	len = fread(bytes, 1, sizeof(bytes), file);
-	fclose(file);
-	wrong = judge_all(bytes, len);
-	for (size_t at = 0; at < len && wrong == NULL; at++)
-	{
-		char		without[MAX_BYTES];
-
-		memcpy(without, bytes, at);
-		memcpy(without + at, bytes + at + 1, len - at - 1);
-		wrong = judge_all(without, len - 1);
-	}
-	if (!tap_ok(wrong == NULL, "the decoders agree with themselves"))
-		tap_note("%s", wrong);
-}
+#ifndef FUZZ
 
 int
 main(void)
 {
-	DIR		   *dir = opendir(FOLDER);
-	struct dirent *entry;
-
-	if (dir == NULL)
-	{
-		tap_ok(false, "the folder " FOLDER " can be read");
-		return tap_done();
-	}
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.')
-			test_file(entry->d_name);
-	closedir(dir);
-	return tap_done();
+	return fuzz_corpus();
 }
 
 #endif

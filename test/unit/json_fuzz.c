@@ -3,25 +3,21 @@
  *    any bytes -> the decoder says of them what PostgreSQL's parser says
  *
  * Built with libFuzzer (make fuzz), and without it as a test that runs the
- * files of the folder CORPUS (make check).  PostgreSQL's own
+ * files of corpus/json (make check).  PostgreSQL's own
  * parser judges the grammar; the escapes that only jsonb looks at are judged
  * here, in the plainest way.
  *-------------------------------------------------------------------------
  */
 #include "postgres_fe.h"
 
-#include <dirent.h>
-
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 
 #include "extension/compat.h"
+#include "test/unit/fuzz.h"
 #include "test/unit/message.h"
-#include "test/unit/tap.h"
 
 #define MAX_BYTES	4096		/* PostgreSQL's parser recurses */
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static const char paths[] = "a a.b a.b.c a.0 a.1.b b 0 0.0 c key.key";
 
@@ -143,78 +139,24 @@ judge_decoder(UsDecoder *decoder, const char *bytes, size_t len)
 	return wrong;
 }
 
-#ifdef FUZZ
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+static const char *
+judge_input(const uint8_t *data, size_t len)
 {
 	static UsDecoder *decoder;
-	const char *wrong;
 
 	if (decoder == NULL)
 		decoder = decoder_for(paths);
-	if (len > MAX_BYTES)
-		return 0;
-	wrong = judge_decoder(decoder, (const char *) data, len);
-	if (wrong != NULL)
-	{
-		fprintf(stderr, "decoder disagrees with the parser: %s\n", wrong);
-		abort();
-	}
-	return 0;
+	return judge_decoder(decoder, (const char *) data, len);
 }
 
-#else
+const FuzzTarget fuzz_target = {"json", "the decoder agrees with the parser", MAX_BYTES, 0, judge_input};
 
-static void
-test_file(UsDecoder *decoder, const char *folder, const char *name)
-{
-	char		bytes[MAX_BYTES];
-	char		path[MAXPGPATH];
-	const char *wrong;
-	FILE	   *file;
-	size_t		len;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	file = fopen(path, "rb");
-	if (!tap_ok(file != NULL, "corpus %s", name))
-		return;
-	len = fread(bytes, 1, sizeof(bytes), file);
-	fclose(file);
-
-	/* as it is, and with each byte left out */
-	wrong = judge_decoder(decoder, bytes, len);
-	for (size_t at = 0; at < len && wrong == NULL; at++)
-	{
-		char		without[MAX_BYTES];
-
-		memcpy(without, bytes, at);
-		memcpy(without + at, bytes + at + 1, len - at - 1);
-		wrong = judge_decoder(decoder, without, len - 1);
-	}
-	if (!tap_ok(wrong == NULL, "the decoder agrees with the parser"))
-		tap_note("decoder said %s", wrong);
-}
+#ifndef FUZZ
 
 int
 main(void)
 {
-	const char *folder = getenv("CORPUS");
-	DIR		   *dir = opendir(folder != NULL ? folder : "corpus/json");
-	struct dirent *entry;
-
-	if (dir == NULL)
-	{
-		tap_ok(false, "the folder CORPUS can be read");
-		return tap_done();
-	}
-	while ((entry = readdir(dir)) != NULL)
-	{
-		if (entry->d_name[0] != '.')
-			test_file(decoder_for(paths), folder != NULL ? folder : "corpus/json", entry->d_name);
-	}
-	closedir(dir);
-	return tap_done();
+	return fuzz_corpus();
 }
 
 #endif
