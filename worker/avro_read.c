@@ -153,26 +153,43 @@ us_avro_resolve(UsAvroWalk *walk, const UsAvroType *type)
 	return read_choice(walk, type, &branch) ? type->members[branch].type : NULL;
 }
 
+/* how many items the next block has, 0 behind the last, and where it says that it ends */
+static bool
+read_block(UsAvroWalk *walk, UsAvroItems *items)
+{
+	int64		bytes;
+
+	items->block_end = NULL;
+	if (!read_long(walk, &items->left))
+		return false;
+	if (items->left >= 0)
+		return true;
+	if (items->left == PG_INT64_MIN)
+		return us_avro_refuse(walk, US_AVRO_BAD_BYTES, "message holds a block of impossible length");
+	items->left = -items->left;
+	if (!read_long(walk, &bytes))
+		return false;
+	if (bytes < 0 || bytes > walk->end - walk->pos)
+		return refuse_short(walk);
+	items->block_end = walk->pos + bytes;
+	return true;
+}
+
 /*
- * The next block of an array or map: how many items, and how many bytes when
- * it says so (else -1).  No items: that was all.
+ * A block that takes other bytes than it says would be two messages: one for
+ * who reads its items, and one for who steps over it.
  */
 bool
-us_avro_read_block(UsAvroWalk *walk, int64 *count, int64 *bytes)
+us_avro_next_item(UsAvroWalk *walk, UsAvroItems *items)
 {
-	*bytes = -1;
-	if (!read_long(walk, count))
-		return false;
-	if (*count >= 0)
+	if (items->left > 1)
+	{
+		items->left--;
 		return true;
-	if (*count == PG_INT64_MIN)
-		return us_avro_refuse(walk, US_AVRO_BAD_BYTES, "message holds a block of impossible length");
-	*count = -*count;
-	if (!read_long(walk, bytes))
-		return false;
-	if (*bytes < 0 || *bytes > walk->end - walk->pos)
-		return refuse_short(walk);
-	return true;
+	}
+	if (items->block_end != NULL && walk->pos != items->block_end)
+		return us_avro_refuse(walk, US_AVRO_BAD_BYTES, "message holds a block that is not as long as it says");
+	return read_block(walk, items);
 }
 
 /*
@@ -180,31 +197,26 @@ us_avro_read_block(UsAvroWalk *walk, int64 *count, int64 *bytes)
  */
 
 static bool
-skip_blocks(UsAvroWalk *walk, const UsAvroType *type)
+skip_items(UsAvroWalk *walk, const UsAvroType *type)
 {
-	int64		count;
-	int64		bytes;
+	UsAvroItems items = {0};
+	const char *key;
+	int			len;
 
 	for (;;)
 	{
-		if (!us_avro_read_block(walk, &count, &bytes))
+		if (!us_avro_next_item(walk, &items))
 			return false;
-		if (count == 0)
+		if (items.left == 0)
 			return true;
-		if (bytes >= 0)
+		if (items.block_end != NULL)
 		{
-			walk->pos += bytes;
-			continue;
+			walk->pos = items.block_end;
+			items.left = 1;
 		}
-		for (; count > 0; count--)
-		{
-			const char *key;
-			int			len;
-
-			if ((type->kind == US_AVRO_MAP && !read_counted(walk, &key, &len)) ||
-				!us_avro_skip(walk, type->items))
-				return false;
-		}
+		else if ((type->kind == US_AVRO_MAP && !read_counted(walk, &key, &len)) ||
+				 !us_avro_skip(walk, type->items))
+			return false;
 	}
 }
 
@@ -219,7 +231,7 @@ skip_container(UsAvroWalk *walk, const UsAvroType *type)
 			ok = us_avro_skip(walk, type->members[i].type);
 	}
 	else
-		ok = skip_blocks(walk, type);
+		ok = skip_items(walk, type);
 	us_avro_leave(walk);
 	return ok;
 }

@@ -45,13 +45,15 @@ extern bool us_avro_read_string(UsAvroWalk *walk, const char **bytes, int *len);
 /* of a union the type that is really there, NULL when refused; else the type itself */
 extern const UsAvroType *us_avro_resolve(UsAvroWalk *walk, const UsAvroType *type);
 
-/*
- * us_avro_read_block -- the next block of an array or map
- *
- * Out:     count  of items; 0: that was all
- *          bytes  that they take, when the message says so; else -1
- */
-extern bool us_avro_read_block(UsAvroWalk *walk, int64 *count, int64 *bytes);
+/* where a walk over an array or map is; all zero before the first item */
+typedef struct UsAvroItems
+{
+	int64		left;			/* of the block, the present one included; 0: there are no more */
+	const char *block_end;		/* NULL: the block does not say */
+} UsAvroItems;
+
+/* to the next item, whose key (of a map) is to be read first */
+extern bool us_avro_next_item(UsAvroWalk *walk, UsAvroItems *items);
 
 /* a value of any type, not looked at */
 extern bool us_avro_skip(UsAvroWalk *walk, const UsAvroType *type);

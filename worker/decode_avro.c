@@ -96,32 +96,26 @@ write_record(UsAvroWalk *walk, const UsAvroType *type)
 }
 
 static bool
-write_blocks(UsAvroWalk *walk, const UsAvroType *type)
+write_items(UsAvroWalk *walk, const UsAvroType *type)
 {
-	bool		first = true;
-	int64		count;
-	int64		bytes;
+	UsAvroItems items = {0};
+	const char *key;
+	int			len;
 
-	for (;;)
+	for (bool first = true;; first = false)
 	{
-		if (!us_avro_read_block(walk, &count, &bytes))
+		if (!us_avro_next_item(walk, &items))
 			return false;
-		if (count == 0)
+		if (items.left == 0)
 			return true;
-		for (; count > 0; count--, first = false)
-		{
-			const char *key;
-			int			len;
-
-			if (!first && !put(walk, ",", 1))
-				return false;
-			if (type->kind == US_AVRO_MAP &&
-				(!us_avro_read_string(walk, &key, &len) || !put_string(walk, key, len) ||
-				 !put(walk, ":", 1)))
-				return false;
-			if (!write_value(walk, type->items))
-				return false;
-		}
+		if (!first && !put(walk, ",", 1))
+			return false;
+		if (type->kind == US_AVRO_MAP &&
+			(!us_avro_read_string(walk, &key, &len) || !put_string(walk, key, len) ||
+			 !put(walk, ":", 1)))
+			return false;
+		if (!write_value(walk, type->items))
+			return false;
 	}
 }
 
@@ -130,7 +124,7 @@ write_container(UsAvroWalk *walk, const UsAvroType *type)
 {
 	bool		is_array = type->kind == US_AVRO_ARRAY;
 	bool		ok = put(walk, is_array ? "[" : "{", 1) &&
-		(type->kind == US_AVRO_RECORD ? write_record(walk, type) : write_blocks(walk, type)) &&
+		(type->kind == US_AVRO_RECORD ? write_record(walk, type) : write_items(walk, type)) &&
 		put(walk, is_array ? "]" : "}", 1);
 
 	us_avro_leave(walk);
@@ -245,21 +239,18 @@ take_item(UsAvroWalk *walk, const UsAvroType *type, int node, int64 element, boo
 }
 
 static bool
-take_blocks(UsAvroWalk *walk, const UsAvroType *type, int node, bool taken)
+take_items(UsAvroWalk *walk, const UsAvroType *type, int node, bool taken)
 {
-	int64		element = 0;
-	int64		count;
-	int64		bytes;
+	UsAvroItems items = {0};
 
-	for (;;)
+	for (int64 element = 0;; element++)
 	{
-		if (!us_avro_read_block(walk, &count, &bytes))
+		if (!us_avro_next_item(walk, &items))
 			return false;
-		if (count == 0)
+		if (items.left == 0)
 			return true;
-		for (; count > 0; count--)
-			if (!take_item(walk, type, node, element++, taken))
-				return false;
+		if (!take_item(walk, type, node, element, taken))
+			return false;
 	}
 }
 
@@ -267,7 +258,7 @@ static bool
 take_container(UsAvroWalk *walk, const UsAvroType *type, int node, bool taken)
 {
 	bool		ok = type->kind == US_AVRO_RECORD ? take_record(walk, type, node, taken) :
-		take_blocks(walk, type, node, taken);
+		take_items(walk, type, node, taken);
 
 	us_avro_leave(walk);
 	return ok;

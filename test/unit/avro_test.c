@@ -116,6 +116,8 @@ static const ValueCase values[] = {
 	{"{\"type\":\"array\",\"items\":\"int\"}", "03 04 02 04 00", "array [1,2]"},
 	{"{\"type\":\"array\",\"items\":\"int\"}", "04 02", "22P02"},
 	{"{\"type\":\"array\",\"items\":\"int\"}", "03 7f 02 04 00", "22P02"},
+	{"{\"type\":\"array\",\"items\":\"int\"}", "03 02 02 04 00", "22P02"},
+	{"{\"type\":\"array\",\"items\":\"int\"}", "03 06 02 04 00", "22P02"},
 	{"{\"type\":\"array\",\"items\":\"int\"}", "ff ff ff ff ff ff ff ff ff 01 00", "22P02"},
 	{"{\"type\":\"array\",\"items\":\"null\"}", "fe ff ff ff ff ff ff ff ff 01 00", "54000"},
 	{"{\"type\":\"map\",\"values\":\"string\"}", "02 02 6b 02 0a 00", "object {\"k\":\"\\u000a\"}"},
