@@ -1,7 +1,7 @@
 -- test/bench/avro.sql
 --    the rows of the modes as Avro, in the form that test/servers/produce reads
 --
--- Run by test/bench/run with the variable id, the number of the schema.
+-- Run by the part modes with the variable id, the number of the schema.
 
 CREATE FUNCTION pg_temp.long(n bigint) RETURNS bytea LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
@@ -29,4 +29,4 @@ SELECT E'-\tsend\t-1\t0\t' || id || E'\t' || regexp_replace(encode(
 		|| pg_temp.string(gender) || pg_temp.string(address) || pg_temp.string(email) || pg_temp.string(username)
 		|| pg_temp.string(phone) || pg_temp.string(picture) || pg_temp.string(nationality)
 		|| pg_temp.micros(dob) || pg_temp.micros(registered_at), 'hex'), '(..)', '\\x\1', 'g')
-FROM bench.mode_source;
+FROM bench.source;

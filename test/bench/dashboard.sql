@@ -1,7 +1,7 @@
 -- test/bench/dashboard.sql
 --    what the dashboard has to show when there is much of it
 --
--- Run by test/bench/run with the variables users and letters.  Nothing of it
+-- Run by the part dashboard with the variables users and letters.  Nothing of it
 -- runs: definitions and counters are rows, as they would be after a year.
 
 CREATE EXTENSION userstream;

@@ -1,7 +1,7 @@
 -- test/bench/feed.sql
 --    a feed: pages of users through transform and producer
 --
--- Run by test/bench/run with the variable url.  The run made here is not
+-- Run by the part feed with the variable url.  The run made here is not
 -- counted: it makes the API's pages, and topic and files of the broker.
 
 \ir ../servers/demo_users.sql

@@ -1,10 +1,8 @@
 -- test/bench/feed_report.sql
 --    how fast a feed was
 --
--- Run by test/bench/run after feed.sql; all runs but the first count.
+-- Run by the part feed after feed.sql; all runs but the first count.
 
-\pset tuples_only off
-\pset format aligned
 SELECT max(records) AS records, max(pages) AS pages,
 	   percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)::numeric(8, 2) AS "median s",
 	   (max(records) / percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) / 1000)::numeric(8, 1) AS "krecords/s"

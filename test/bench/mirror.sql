@@ -1,7 +1,7 @@
 -- test/bench/mirror.sql
 --    one measured mirror: of rows that are there, or of changes that wait in the WAL
 --
--- Run by test/bench/run with the variables run, way, file and timeout_s.
+-- Run by the part mirror with the variables run, way, file and timeout_s.
 
 SELECT :'way' LIKE '%changes' AS changes \gset
 SELECT 'mirrored' || :run || CASE WHEN :'changes' THEN 'c' ELSE 'r' END AS name \gset
@@ -26,6 +26,6 @@ SELECT userstream.create_mirror(:'name', 'bench.mirrored', 'cassandra', 'bench',
 \endif
 SELECT * FROM bench.watch_mirror(:'name', :rows, :timeout_s) \gset
 SELECT userstream.drop_mirror(:'name') \g /dev/null
-INSERT INTO bench.result (run, set, way, seconds, cpu_s, anon_kb)
-SELECT :run, 'mirror', :'way', extract(epoch FROM :'ended_at'::timestamptz - :'started_at'::timestamptz), :cpu_s, :anon_kb
+INSERT INTO bench.result (run, set, way, topic, seconds, cpu_s, anon_kb)
+SELECT :run, 'mirror', :'way', 'bench_mirror', extract(epoch FROM :'ended_at'::timestamptz - :'started_at'::timestamptz), :cpu_s, :anon_kb
 WHERE :run > 0;

@@ -1,7 +1,7 @@
 -- test/bench/mirror_report.sql
 --    medians and spread of mirrors and driver
 --
--- Run by test/bench/run with the variable rows.
+-- Run by the part mirror with the variable rows.
 
 WITH m AS (
 	SELECT way, min(id) AS place,

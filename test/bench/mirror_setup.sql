@@ -1,7 +1,7 @@
 -- test/bench/mirror_setup.sql
 --    the table that is mirrored, and what watches a mirror
 --
--- Run by test/bench/run with the variable address (host:port of Cassandra).
+-- Run by the part mirror with the variable address (host:port of Cassandra).
 
 CREATE SERVER cassandra FOREIGN DATA WRAPPER userstream_cassandra OPTIONS (hosts :'address', consistency 'LOCAL_ONE');
 CREATE TABLE bench.mirrored (LIKE bench.with_key INCLUDING ALL);

@@ -1,17 +1,16 @@
 -- test/bench/report.sql
 --    medians, spread, and ratios to one way of the same set
 --
--- Run by test/bench/run with the variables base (the way that is 1), title and
--- topic (what the sets read).
+-- Run by the parts with the variables base (the way that is 1) and title.
 
 WITH m AS (
-	SELECT set, way, min(id) AS place,
+	SELECT set, way, topic, min(id) AS place,
 		   percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median,
 		   min(seconds) AS fastest, max(seconds) AS slowest,
 		   percentile_cont(0.5) WITHIN GROUP (ORDER BY start_s) AS start_s,
 		   percentile_cont(0.5) WITHIN GROUP (ORDER BY cpu_s) AS cpu_s,
 		   max(anon_kb) AS anon_kb
-	FROM bench.result GROUP BY set, way
+	FROM bench.result GROUP BY set, way, topic
 )
 SELECT replace(m.set, '_', ' ') AS set, m.way,
 	   round(m.median::numeric, 2) AS "median s",
@@ -23,5 +22,5 @@ SELECT replace(m.set, '_', ' ') AS set, m.way,
 	   round(m.start_s::numeric, 2) AS "start s",
 	   round(m.anon_kb / 1024.0) AS "RssAnon MB"
 FROM m JOIN m c ON c.set = m.set AND c.way = :'base'
-JOIN bench.expected e ON e.topic = :'topic'
+JOIN bench.expected e ON e.topic = m.topic
 ORDER BY m.set, m.place;

@@ -1,8 +1,7 @@
 -- test/bench/setup.sql
---    tables, rows and what watches a run
+--    the table of results, and what watches and checks a run
 --
--- Run by test/bench/run with the variables address, messages, mode_messages,
--- topic and mode_topic.
+-- Run by each part with the variable address.
 
 CREATE EXTENSION userstream;
 CREATE SERVER kafka FOREIGN DATA WRAPPER userstream_kafka
@@ -10,52 +9,12 @@ CREATE SERVER kafka FOREIGN DATA WRAPPER userstream_kafka
 
 CREATE SCHEMA bench;
 
--- twelve strings in JSON, about 430 bytes; ids in random order, as users' are
-CREATE TABLE bench.source AS
-SELECT md5('user ' || i)::uuid AS id,
-	   (ARRAY['Anna', 'Bruno', 'Chloé', 'Dmitri', 'Emília', 'Fatma', 'Goran', 'Hanna'])[1 + h % 8] AS first_name,
-	   (ARRAY['Müller', 'Silva', 'Dubois', 'Ivanova', 'Yılmaz', 'Smith', 'Novak'])[1 + h / 8 % 7] AS last_name,
-	   (ARRAY['female', 'male'])[1 + h % 2] AS gender,
-	   h % 9999 || ' ' || (ARRAY['Main Street', 'Rua da Praia', 'Rue Victor Hugo', 'Lindenweg'])[1 + h / 64 % 4]
-		|| ', ' || (ARRAY['Springfield', 'Porto Alegre', 'Saint-Étienne', 'Nürnberg'])[1 + h / 64 % 4]
-		|| ', ' || 10000 + h % 89999 AS address,
-	   'user' || i || '@example.org' AS email,
-	   (ARRAY['happy', 'silent', 'yellow', 'quick'])[1 + h / 256 % 4] || 'panda' || i AS username,
-	   '+49 30 ' || 1000000 + h % 8999999 AS phone,
-	   'https://pictures.example.org/portraits/' || h % 100 || '/' || i || '.jpg' AS picture,
-	   (ARRAY['DE', 'BR', 'FR', 'RU', 'TR', 'US', 'HR'])[1 + h / 8 % 7] AS nationality,
-	   timestamptz '1950-01-01 00:00:00+00' + h * interval '1.1 second' AS dob,
-	   timestamptz '2020-01-01 00:00:00+00' + (h % 150000000) * interval '1.001 second' AS registered_at
-FROM (SELECT i, hashint8(i)::bigint + 2147483648 AS h FROM generate_series(1, :messages) i) AS seed;
-
-CREATE TABLE bench.mode_source AS SELECT * FROM bench.source LIMIT :mode_messages;
-
-CREATE TABLE bench.no_key (LIKE bench.source);
-CREATE TABLE bench.with_key (LIKE bench.source, PRIMARY KEY (id));
-
--- They give the rows that the messages give by themselves, so that all ways can be checked alike.
-CREATE FUNCTION bench.to_document(r jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
-	SELECT jsonb_build_object(
-		'id', r->'id', 'first_name', r->'first_name', 'last_name', r->'last_name', 'gender', r->'gender',
-		'address', r->'address', 'email', r->'email', 'username', r->'username', 'phone', r->'phone',
-		'picture', r->'picture', 'nationality', r->'nationality', 'dob', r->'dob', 'registered_at', r->'registered_at')
-$$;
-
-CREATE FUNCTION bench.to_rows(r jsonb) RETURNS SETOF bench.with_key LANGUAGE sql STABLE AS $$
-	SELECT (r->>'id')::uuid, r->>'first_name', r->>'last_name', r->>'gender', r->>'address', r->>'email',
-		   r->>'username', r->>'phone', r->>'picture', r->>'nationality',
-		   (r->>'dob')::timestamptz, (r->>'registered_at')::timestamptz
-$$;
-
-CREATE FUNCTION bench.is_wanted(r jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-	SELECT r->>'email' LIKE '%@%'
-$$;
-
 CREATE TABLE bench.result (
 	id			integer GENERATED ALWAYS AS IDENTITY,
 	run			integer NOT NULL,
 	set			text NOT NULL,				-- ways that are compared
 	way			text NOT NULL,
+	topic		text NOT NULL,				-- what it loads
 	seconds		double precision NOT NULL,	-- what the README calls the time
 	start_s		double precision,			-- from create_stream's commit to the first worker's start
 	cpu_s		double precision NOT NULL,	-- user and system, of the process or processes that load
@@ -73,24 +32,23 @@ CREATE FUNCTION bench.anon_kb(pid text) RETURNS bigint LANGUAGE sql VOLATILE AS 
 	SELECT substring(pg_read_file('/proc/' || pid || '/status', 0, 8192, true) FROM 'RssAnon:\s+(\d+) kB')::bigint
 $$;
 
--- independent of the rows' order; check_rows raises when a row is lost, doubled or changed
-CREATE VIEW bench.sources AS
-SELECT :'topic' AS topic, s::text AS row FROM bench.source s
-UNION ALL
-SELECT :'mode_topic', s::text FROM bench.mode_source s;
+CREATE TABLE bench.expected (
+	topic		text PRIMARY KEY,
+	n			bigint NOT NULL,
+	checksum	numeric NOT NULL
+);
 
-CREATE TABLE bench.expected AS
-SELECT topic, count(*) AS n, sum(hashtextextended(row, 0)::numeric) AS checksum FROM bench.sources GROUP BY topic;
-DROP VIEW bench.sources;
-
-CREATE FUNCTION bench.check_rows(target regclass, source text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-	is_equal boolean;
+-- independent of the rows' order
+CREATE FUNCTION bench.checksum(target regclass, OUT n bigint, OUT checksum numeric) LANGUAGE plpgsql AS $$
 BEGIN
-	EXECUTE format('SELECT count(*) = e.n AND sum(hashtextextended(t::text, 0)::numeric) = e.checksum '
-				   'FROM %s t CROSS JOIN bench.expected e WHERE e.topic = $1 GROUP BY e.n, e.checksum', target)
-		INTO is_equal USING source;
-	IF is_equal IS NOT TRUE THEN
+	EXECUTE format('SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM %s t', target) INTO n, checksum;
+END
+$$;
+
+-- raises when a row is lost, doubled or changed
+CREATE FUNCTION bench.check_rows(target regclass, source text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM bench.expected e JOIN bench.checksum(target) c USING (n, checksum) WHERE e.topic = source) THEN
 		RAISE 'rows of % are not those of the source', target;
 	END IF;
 END

@@ -1,7 +1,7 @@
 -- test/bench/stream.sql
 --    one measured stream
 --
--- Run by test/bench/run with the variables run, set, table, way, workers,
+-- Run by the parts with the variables run, set, table, way, workers,
 -- topic, format, mode, transform (- = none), options and timeout_s.
 
 SELECT userstream.create_stream('bench', server => 'kafka', topic => :'topic',
@@ -12,8 +12,8 @@ SELECT clock_timestamp() AS created_at \gset
 SELECT w.* FROM bench.expected e, bench.watch('bench', e.n, :timeout_s) w WHERE e.topic = :'topic' \gset
 SELECT userstream.drop_stream('bench') \g /dev/null
 SELECT bench.check_rows(format('bench.%I', :'table')::regclass, :'topic') \g /dev/null
-INSERT INTO bench.result (run, set, way, seconds, start_s, cpu_s, anon_kb)
-SELECT :run, :'set', :'way',
+INSERT INTO bench.result (run, set, way, topic, seconds, start_s, cpu_s, anon_kb)
+SELECT :run, :'set', :'way', :'topic',
 	   extract(epoch FROM :'ended_at'::timestamptz - :'started_at'::timestamptz),
 	   extract(epoch FROM :'started_at'::timestamptz - :'created_at'::timestamptz),
 	   :cpu_s, :anon_kb

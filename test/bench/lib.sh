@@ -1,0 +1,114 @@
+# test/bench/lib.sh
+#    what the parts of the measurements share; sourced by test/bench/run
+#
+# A part is a file test/bench/parts/NAME.sh that is sourced too.  It calls
+# start_postgres and whatever else it needs, measures by take_turns, and prints
+# its table; test/bench/run ends its servers and removes its data.
+
+messages=${BENCH_MESSAGES:-1000000}
+mode_messages=${BENCH_MODE_MESSAGES:-200000}
+runs=${BENCH_RUNS:-3}
+timeout_s=${BENCH_TIMEOUT:-300}
+kafka_port=${BENCH_KAFKA_PORT:-22092}
+cassandra_port=${BENCH_CASSANDRA_PORT:-22042}
+http_port=${BENCH_HTTP_PORT:-22095}
+work=${USERSTREAM_WORK:?see test/servers/env.sh}
+files=$work/files					# what a part makes besides servers
+address=127.0.0.1:$kafka_port		# of Kafka
+cassandra=127.0.0.1:$cassandra_port
+
+say() { echo "--- $*"; }
+
+connect() {
+	psql -X -q -h "$(cat "$work/socket")" -p 5432 -U postgres -d bench -v ON_ERROR_STOP=1 "$@"
+}
+
+# as rows for programs, and as tables for people
+bench_psql() { connect -At "$@"; }
+bench_table() { connect -P footer=off -P null=- "$@"; }
+
+# start_postgres [SETTING]...: a new cluster; in it a database with what watches runs
+start_postgres() {
+	{
+		cat <<-END
+		shared_buffers = 1GB
+		max_wal_size = 8GB
+		min_wal_size = 2GB
+		checkpoint_timeout = 1h
+		wal_level = replica
+		fsync = on
+		synchronous_commit = on
+		autovacuum = off
+		track_commit_timestamp = on
+		timezone = 'UTC'
+		END
+		printf '%s\n' "$@"
+	} | postgres_init "$work" 5432
+	postgres_start "$work"
+	psql -X -q -h "$(cat "$work/socket")" -p 5432 -U postgres -d postgres -c 'CREATE DATABASE bench'
+	bench_psql -v address="$address" -f test/bench/setup.sql >/dev/null
+}
+
+# made to be fast in the long run
+start_kafka() {
+	KAFKA_JVM='-XX:+UseG1GC -XX:MaxGCPauseMillis=20' test/servers/kafka start "$work/kafka" "$kafka_port"
+}
+
+start_cassandra() {
+	CASSANDRA_HEAP=1500m CASSANDRA_JVM='-XX:+UseG1GC' \
+		test/servers/cassandra start "$work/cassandra" "$cassandra_port"
+}
+
+# of whatever part
+stop() {
+	postgres_stop "$work" || :
+	[ ! -d "$work/kafka" ] || test/servers/kafka stop "$work/kafka" || :
+	[ ! -d "$work/cassandra" ] || test/servers/cassandra stop "$work/cassandra" || :
+	for api in api registry; do
+		[ ! -d "$work/$api" ] || test/servers/api stop "$work/$api" || :
+	done
+	[ ! -d "$work/dashboard" ] || test/servers/dashboard stop "$work/dashboard" || :
+	rm -rf "$work/pg" "$work/kafka" "$work/cassandra" "$work/api" "$work/registry" "$work/dashboard" "$files"
+}
+
+# make_rows MESSAGES TOPIC: table bench.source, which the topic will have as messages
+make_rows() {
+	bench_psql -v messages="$1" -v topic="$2" -f test/bench/rows.sql
+}
+
+# produce_json TOPIC: the rows of bench.source
+produce_json() {
+	bench_psql -c "COPY (SELECT id, row_to_json(s) FROM bench.source s) TO '$files/messages'"
+	topic "$address" create "$1:4"
+	kcat -q -P -b "$address" -t "$1" -z lz4 -K '\t' -X linger.ms=50 -l "$files/messages"
+	say "$(wc -l < "$files/messages") messages of" \
+		"$(($(wc -c < "$files/messages") / $(wc -l < "$files/messages") - 37)) bytes in 4 partitions, lz4"
+	rm "$files/messages"
+}
+
+# empty_table TABLE: and nothing of it is left to be written
+empty_table() {
+	bench_psql -c "TRUNCATE bench.$1" -c CHECKPOINT
+}
+
+# run_stream RUN SET TABLE WAY WORKERS TOPIC MODE TRANSFORM OPTIONS [FORMAT]
+run_stream() {
+	bench_psql -v run="$1" -v set="$2" -v table="$3" -v way="$4" -v workers="$5" -v topic="$6" \
+		-v mode="$7" -v transform="$8" -v options="$9" -v format="${10:-json}" -v timeout_s="$timeout_s" -f test/bench/stream.sql
+}
+
+# take_turns FUNCTION: calls it with 0, which is not recorded, then with 1, 2 and so on.
+# After the first the WAL segments exist, so no run pays for making them.
+take_turns() {
+	turn=0
+	while [ "$turn" -le "$runs" ]; do
+		"$1" "$turn"
+		[ "$turn" -eq 0 ] || say "run $turn of $runs done"
+		turn=$((turn + 1))
+	done
+}
+
+# report BASE: the sets that have this way
+report() {
+	bench_table -v base="$1" -v title="$1 = 1" -f test/bench/report.sql
+}
