@@ -250,7 +250,7 @@ TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: dist compile_commands.json help run-checked-dashboard dashboard plotly prometheus pictures deps test test-matrix fuzz soak demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-fuzz run-demo run-bench run-tree
+.PHONY: dist compile_commands.json help run-checked-dashboard dashboard plotly prometheus pictures deps test test-matrix fuzz soak reference demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-fuzz run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
@@ -273,9 +273,10 @@ help:
 	@echo "                  them; root.  MATRIX='$(MATRIX)'; test/README.md"
 	@echo "make fuzz         random input for the decoders, the CQL client and the dashboard, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
 	@echo "make pictures     the dashboard's pages as pictures, into dashboard/screenshots"
+	@echo "make reference    sql/README.md, from the comments of the extension's objects"
 	@echo "make soak         a million messages through random faults; SOAK_* variables: test/README.md"
 	@echo "make bench        the measurements; BENCH_* variables: test/bench/README.md"
-	@echo "make lint         formatting and directions of includes"
+	@echo "make lint         formatting, directions of includes, links and spelling of the documents"
 	@echo "make compile_commands.json   for editors and clang's tools: how each source is compiled"
 	@echo "make dist         userstream-$(DISTVERSION).zip for PGXN, of the last commit, once META.json is in order"
 	@echo "make tree         a private PostgreSQL tree with this build, for work by hand (test/README.md)"
@@ -321,6 +322,7 @@ compile_commands.json:
 # the second compiler; the first one's warnings are errors of the build
 lint:
 	@test/lint
+	@test/lint_documents
 ifneq ($(and $(PGXS),$(wildcard $(CLANG))),)
 	@printf '%s\n' $(OBJS:.o=.c) $(wildcard test/servers/*.c) | xargs -n 4 -P $(JOBS) \
 		$(CLANG) $(CPPFLAGS) -std=gnu11 -Wall -Wextra -Werror -Wdeclaration-after-statement -fsyntax-only
@@ -352,6 +354,12 @@ pictures:
 	@cp $(PICTURES:%=$(STATE)/pictures/%.png) dashboard/screenshots/
 	@if command -v pngquant >/dev/null; then cd dashboard/screenshots && \
 		pngquant --force --skip-if-larger --strip --ext .png 128 $(PICTURES:%=%.png) || [ $$? = 98 ]; fi
+
+# from a server's own comments; the test of that name fails where it is out of step
+reference:
+	@rm -rf $(STATE)/reference && test/servers/user $(STATE) mkdir -p $(STATE)/reference
+	@USERSTREAM_REFERENCE=$(STATE)/reference $(MAKE) --no-print-directory test TEST_PARTS=tap TESTS=test/t/601_reference.pl
+	@cp $(STATE)/reference/README.md sql/README.md
 
 soak: deps
 	@exec $(AS_USER) run-test TEST_PARTS=soak STATE=$(STATE)

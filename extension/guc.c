@@ -48,7 +48,8 @@ us_guc_init(void)
 
 	DefineCustomIntVariable("userstream.queue_memory",
 							"Memory for messages fetched ahead, per worker.",
-							"0 chooses by the version of librdkafka. A server's own queued.max.messages.kbytes wins.",
+							"0 chooses: 16 MB, or 112 MB with a librdkafka that lacks fetch.queue.backoff.ms. Read when a worker starts; "
+							"a message counts as 384 bytes at least; the server's own queued.max.messages.kbytes and queued.min.messages win.",
 							&us_guc_queue_memory_kb,
 							0,
 							0, 2 * 1024 * 1024 - 1,
@@ -78,7 +79,7 @@ us_guc_init(void)
 
 	DefineCustomIntVariable("userstream.dead_letter_retention",
 							"How long dead letters are kept.",
-							"0 keeps them until someone deletes them.",
+							"0 keeps them until the extension's owner deletes them. Counters stay.",
 							&us_guc_dead_letter_retention_min,
 							0,
 							0, MAX_RETENTION_MIN,
@@ -98,7 +99,7 @@ us_guc_init(void)
 
 	DefineCustomEnumVariable("userstream.log_level",
 							 "Which lines of the Kafka library go to the server log.",
-							 "What debug shows depends on the option debug of the server.",
+							 "Without secrets; what debug shows depends on the option debug of the server.",
 							 &us_guc_log_level,
 							 -1,
 							 log_levels,

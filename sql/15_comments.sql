@@ -1,6 +1,6 @@
 -- What the tables and their columns hold.
 
-COMMENT ON SCHEMA userstream IS 'feeds into Kafka topics and streams from them into tables: definitions, positions, status, and the functions that change them';
+COMMENT ON SCHEMA userstream IS 'feeds of HTTP APIs into Kafka topics, streams from topics into tables, mirrors of tables in Cassandra: definitions, positions, status, and the functions that change them';
 
 COMMENT ON SEQUENCE stream_id_seq IS 'gives stream.id; dumped, so that a restored database does not give a number twice';
 COMMENT ON SEQUENCE dead_letter_id_seq IS 'gives dead_letter.id; dumped, so that a restored database does not give a number twice';
@@ -16,7 +16,7 @@ COMMENT ON COLUMN stream.topic IS 'Kafka topic';
 COMMENT ON COLUMN stream.target IS 'target table when last written, qualified and quoted; counts only away from home';
 COMMENT ON COLUMN stream.target_oid IS 'pg_class.oid of the target table; counts only at home';
 COMMENT ON COLUMN stream.format IS 'format of the messages'' values: json, debezium, json_sr, avro, csv, text or bytes';
-COMMENT ON COLUMN stream.mode IS 'what a message does to the target: append';
+COMMENT ON COLUMN stream.mode IS 'what a message does to the target: append (each is an insert) or upsert (it changes the row that has its key)';
 COMMENT ON COLUMN stream.key IS 'columns that identify a row in mode upsert; null: none';
 COMMENT ON COLUMN stream.columns IS 'where columns take their values from, as given; null: each takes the field of its name';
 COMMENT ON COLUMN stream.transform IS 'signature of the function that makes the rows, qualified and quoted; null: none';
@@ -82,7 +82,7 @@ COMMENT ON COLUMN incident.stream IS 'name of the stream; null: not of a stream'
 COMMENT ON COLUMN incident.feed IS 'name of the feed; null: not of a feed';
 COMMENT ON COLUMN incident.mirror IS 'name of the mirror; null: not of a mirror';
 COMMENT ON COLUMN incident.partition IS 'Kafka partition; null: all of them';
-COMMENT ON COLUMN incident.kind IS 'one word for what happened: offset_out_of_range, topic_recreated, topic_missing, bad_message, too_many_dead_letters, privilege, target_missing, target_kind, definition, cannot_run';
+COMMENT ON COLUMN incident.kind IS 'one word for what happened; of a stream: offset_out_of_range, topic_recreated, topic_missing, bad_message, too_many_dead_letters, privilege, target_missing, target_kind, definition, cannot_run; of a mirror: wal_retained, slot_lost, table_changed, identity_changed, target_changed, type_differs, table_missing, column_missing, key_differs, create_table, statement_refused, cannot_run';
 COMMENT ON COLUMN incident.detail IS 'what happened, and where';
 COMMENT ON COLUMN incident.what_to_do IS 'which call or command continues; null: nothing need be done';
 COMMENT ON COLUMN incident.opened_at IS 'time at which it was noticed';

@@ -13,7 +13,7 @@ CREATE TYPE message AS (
 	value			bytea,
 	headers			jsonb
 );
-COMMENT ON TYPE message IS 'a message of Kafka';
+COMMENT ON TYPE message IS 'a message of Kafka: what peek returns, and what a filter or transform may take';
 COMMENT ON COLUMN message.topic IS 'Kafka topic';
 COMMENT ON COLUMN message.partition IS 'number of the Kafka partition';
 COMMENT ON COLUMN message.kafka_offset IS 'Kafka offset within the partition';
@@ -40,7 +40,7 @@ CREATE FUNCTION create_stream(
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'us_create_stream';
 COMMENT ON FUNCTION create_stream(text, name, text, regclass, text, text, name[], jsonb, text, text, text, integer, jsonb, boolean) IS
-'define a stream from a Kafka topic into a table, and start it when the transaction commits; asks the broker, for at most 10 seconds';
+'define a stream from a Kafka topic into a table, and start it when the transaction commits; all that can be checked is checked now, against table and broker, for at most 10 seconds; the caller becomes its owner, as whom its workers connect; key null: the primary key, columns null: each column takes the field of its name, transform null: none';
 
 CREATE FUNCTION alter_stream(
 	name text,
@@ -72,13 +72,13 @@ CREATE FUNCTION drop_stream(name text, if_exists boolean DEFAULT false)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'us_drop_stream';
 COMMENT ON FUNCTION drop_stream(text, boolean) IS
-'end a stream and remove its definition and positions; its rows, dead letters and incidents stay';
+'end a stream and remove its definition and positions; its rows, dead letters and incidents stay; if_exists: a NOTICE instead of an error where there is none';
 
 CREATE FUNCTION pause_stream(name text)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'us_pause_stream';
 COMMENT ON FUNCTION pause_stream(text) IS
-'keep a stream from running until resume_stream, over restarts too';
+'keep a stream from running until resume_stream, over restarts too; its workers end after their batch';
 
 CREATE FUNCTION resume_stream(name text)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -118,7 +118,7 @@ CREATE FUNCTION create_feed(
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'us_create_feed';
 COMMENT ON FUNCTION create_feed(text, name, name, text, text, text, text, integer, jsonb, boolean) IS
-'define a feed from an HTTP API into a Kafka topic; asks the broker, for at most 10 seconds; run_feed runs it';
+'define a feed from an HTTP API into a Kafka topic; asks the broker, for at most 10 seconds; nothing runs by itself: run_feed runs it, once; records: JSON path of the records in a response, transform null: they are sent as they are, key null: messages have none, retries: attempts after the first; the caller becomes its owner';
 
 CREATE FUNCTION alter_feed(
 	name text,
@@ -140,13 +140,13 @@ CREATE FUNCTION drop_feed(name text, if_exists boolean DEFAULT false)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'us_drop_feed';
 COMMENT ON FUNCTION drop_feed(text, boolean) IS
-'remove the definition of a feed; its messages, runs and dead letters stay';
+'remove the definition of a feed; its messages, runs and dead letters stay; if_exists: a NOTICE instead of an error where there is none';
 
 CREATE PROCEDURE run_feed(name text)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'us_run_feed';
 COMMENT ON PROCEDURE run_feed(text) IS
-'run a feed once: call the API, make messages of its records, wait until Kafka has them; commits, so it is called by itself';
+'run a feed once: call the API, make messages of its records, wait until Kafka has them; each attempt is a row of feed_run; commits, so it is a statement of its own, outside of BEGIN and functions; raises when the run failed';
 
 CREATE FUNCTION _feed_live(
 	OUT feed_id bigint,

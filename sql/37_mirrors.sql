@@ -98,7 +98,7 @@ CREATE FUNCTION create_mirror(
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'us_create_mirror';
 COMMENT ON FUNCTION create_mirror(text, regclass, name, text, text, jsonb, boolean, boolean, jsonb, boolean) IS
-'define and start a mirror: the copy of a table kept in Cassandra; makes a publication of the table, and its worker a replication slot';
+'define and start a mirror: the copy of a table kept in Cassandra; makes a publication of the table, and its worker a replication slot; needs wal_level logical, the table and REPLICATION; columns null: all by their names, create_table: make keyspace, table and columns that are missing, copy_data: copy the rows that are there';
 
 CREATE FUNCTION alter_mirror(
 	name text,
@@ -118,7 +118,7 @@ CREATE FUNCTION drop_mirror(name text, if_exists boolean DEFAULT false)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'us_drop_mirror';
 COMMENT ON FUNCTION drop_mirror(text, boolean) IS
-'end a mirror: its definition, publication and replication slot go; the table in Cassandra and dead letters stay';
+'end a mirror: its definition, publication and replication slot go; the table in Cassandra and dead letters stay; if_exists: a NOTICE instead of an error where there is none';
 
 CREATE FUNCTION pause_mirror(name text)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -130,7 +130,7 @@ CREATE FUNCTION resume_mirror(name text)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'us_resume_mirror';
 COMMENT ON FUNCTION resume_mirror(text) IS
-'let a mirror that was paused, or that stopped, go on';
+'let a mirror that was paused, or that stopped, go on from where it stands; closes its incidents';
 
 CREATE FUNCTION resync_mirror(name text)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE

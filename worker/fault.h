@@ -3,7 +3,7 @@
  *    whose fault an error is: the message's, the moment's, the definition's
  *
  * Pure C.  The place decides first, the SQLSTATE second (the rule is in
- * README, "Errors").
+ * worker/README.md, "Whose fault an error is").
  *-------------------------------------------------------------------------
  */
 #ifndef US_FAULT_H
