@@ -63,4 +63,16 @@ my @options = ($streams =~ /^\| `(\w+)` \|/mg, map { /`(\w+)`/g } $made =~ /^Opt
 cmp_ok(scalar @options, '>', 20, 'there are options');
 is(join(', ', grep { !$known{$_} && $guide !~ /`\Q$_\E`: / } @options), '', 'the guide has all of them');
 
+# every kind of incident stands in its column's comment, and in the operators' guide
+my $sources = join '', map { slurp_file($_) } glob('worker/*.[ch]');
+my %kinds = map { $_ => 1 } $sources =~ /(?:\bkind = |KIND\s+|\bset_trouble\(look, )"([a-z_]+)"/g,
+  $sources =~ /\b(?:us_stream_stop|us_mirror_give_up|us_mirror_incident_open|us_incident_note|take_problem)\([^;"]*"([a-z_]+)"/g,
+  map { /return "([a-z_]+)"/g } $sources =~ /^stop_kind\((.*?)^\}/ms;
+my ($comment) = $made =~ /^### incident\n.*?^\| `kind` \| `text` \| ([^|]*) \|$/ms;
+my %told = map { $_ => 1 } $comment =~ /\b([a-z]+_[a-z_]+|definition|privilege)\b/g;
+
+is(join(',', sort keys %told), join(',', sort keys %kinds), 'the comment of incident.kind has every kind');
+my $operating = slurp_file('sql/operating.md');
+is(join(', ', grep { $operating !~ /`\Q$_\E`/ } sort keys %kinds), '', 'and sql/operating.md');
+
 done_testing();
