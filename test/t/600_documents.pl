@@ -46,6 +46,7 @@ cron.use_background_workers = on
 		"url 'https://registry.example.org'" => "url '" . $api->url('/registry') . "', allow_private 'true'",
 		"'users_created" => "'$users",
 		"'users_raw'" => "'$users.raw'",
+		"topic => 'prices'" => "topic => '$orders'",
 		"'orders', 'orders'" => "'$orders', 'orders'");
 }
 
