@@ -98,6 +98,8 @@ OBJS = \
 	worker/statement.o \
 	worker/fault.o \
 	worker/kafka_source.o \
+	worker/kafka_queue.o \
+	worker/flow.o \
 	worker/kafka_watermarks.o \
 	worker/kafka_group.o \
 	worker/path.o \

@@ -7,7 +7,8 @@
 #define US_GUC_H
 
 extern bool us_guc_enabled;			/* userstream.enabled, sighup: off = no worker runs */
-extern int	us_guc_queue_memory_kb; /* userstream.queue_memory, kB per worker; 0 = by version */
+/* userstream.queue_memory, kB per worker at most; 0 = by version */
+extern int	us_guc_queue_memory_kb;
 extern int	us_guc_max_workers;		/* userstream.max_workers per database; 0 = no limit */
 extern int	us_guc_restart_interval_ms; /* userstream.restart_interval, ms, at least 100 */
 

@@ -352,6 +352,14 @@ us_slot_report_recovered(void)
 }
 
 void
+us_slot_report_throughput(int64 bytes_per_second)
+{
+	LWLockAcquire(us_shared->lock, LW_EXCLUSIVE);
+	us_shared->slots[my_slotno].bytes_per_second = bytes_per_second;
+	LWLockRelease(us_shared->lock);
+}
+
+void
 us_slot_report_stages(const int64 *stage_us)
 {
 	UsSlot	   *slot = &us_shared->slots[my_slotno];

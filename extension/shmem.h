@@ -93,6 +93,7 @@ typedef struct UsSlot
 	char		last_error[US_ERROR_TEXT_LEN];	/* empty = none */
 	TimestampTz last_error_at;	/* 0 = never */
 	TimestampTz failing_since;	/* 0 = not failing */
+	int64		bytes_per_second;	/* of the last backlog of stream workers here; 0 = unknown */
 	int64		stage_us[US_STAGE_COUNT];	/* of a stream worker: microseconds since it started */
 	UsMirrorLive mirror;		/* of a mirror worker */
 } UsSlot;
@@ -164,6 +165,7 @@ extern bool us_slot_stop_requested(void);
 extern void us_slot_report(UsState state, double rows_per_second);
 extern void us_slot_report_error(UsState state, const char *error);
 extern void us_slot_report_recovered(void);
+extern void us_slot_report_throughput(int64 bytes_per_second);
 extern void us_slot_report_stages(const int64 *stage_us);
 extern void us_slot_report_mirror(const UsMirrorLive *live);
 

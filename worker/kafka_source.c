@@ -26,29 +26,14 @@
 #define CHUNK_MESSAGES		1000	/* per call: more brings nothing (measured) */
 
 /*
- * librdkafka without fetch.queue.backoff.ms waits a full second before it
- * asks again for a partition whose queue was full: the queue must hold more
- * than a second of consumption; a worker takes about twice its size.  With
- * the setting a small queue does.
- */
-#define QUEUE_KB_WITHOUT_BACKOFF	"114688"
-#define QUEUE_KB_WITH_BACKOFF		"16384"
-#define FETCH_QUEUE_BACKOFF_MS		"10"
-
-/*
- * The limit above counts keys and values.  Each message takes about 330 bytes
- * besides (measured with 2.0.2), so that small ones would take many times the
- * limit: their number is limited too, as if none were smaller than this.
- */
-#define QUEUE_MESSAGE_BYTES			384
-
-/*
  * Before 2.4 librdkafka's main thread wakes up a millisecond before its timer
  * is due, each second, and spins until it is: most of what an idle stream
- * costs (0.08 % of a core).  Waits that may end this much late have no such
- * millisecond left.  What is awaited still wakes at once.
+ * costs.  Waits that may end this much late have no such millisecond left.
+ * What is awaited still wakes at once, and no wait that a consumer of those
+ * versions makes is short; newer ones, which have some, do not spin.
  */
-#define TIMER_SLACK_NS		(5 * 1000 * 1000UL)
+#define TIMER_SLACK_NS		(50 * 1000 * 1000UL)
+#define FIRST_WITHOUT_SPIN	0x02040000
 
 static void note_error(rd_kafka_t *rk, int err, const char *reason, void *opaque);
 
@@ -83,48 +68,6 @@ set_own_properties(rd_kafka_conf_t *conf, const UsSourceConfig *config,
 		if (!set_property(conf, own[i][0], own[i][1], errstr, errstr_size))
 			return false;
 	return true;
-}
-
-/* a default of ours, unless the user chose a value */
-static void
-set_default(rd_kafka_conf_t *conf, const UsSourceConfig *config,
-			const char *name, const char *value)
-{
-	char		ignored[256];
-
-	if (!us_kafka_option_is_set(config->options, name))
-		(void) set_property(conf, name, value, ignored, sizeof(ignored));
-}
-
-static void
-set_queue_properties(rd_kafka_conf_t *conf, const UsSourceConfig *config)
-{
-	char		ignored[256];
-	char		kb[32];
-	char		count[32];
-	size_t		size;
-	bool		has_backoff;
-
-	has_backoff = us_kafka_option_is_set(config->options, "fetch.queue.backoff.ms") ||
-		set_property(conf, "fetch.queue.backoff.ms", FETCH_QUEUE_BACKOFF_MS,
-					 ignored, sizeof(ignored));
-
-	snprintf(kb, sizeof(kb), "%d", config->queue_memory_kb);
-	set_default(conf, config, "queued.max.messages.kbytes",
-				config->queue_memory_kb > 0 ? kb :
-				has_backoff ? QUEUE_KB_WITH_BACKOFF : QUEUE_KB_WITHOUT_BACKOFF);
-
-	/* the server's own value, where it has one */
-	size = sizeof(kb);
-	(void) rd_kafka_conf_get(conf, "queued.max.messages.kbytes", kb, &size);
-	snprintf(count, sizeof(count), "%ld", atol(kb) * 1024 / QUEUE_MESSAGE_BYTES);
-	set_default(conf, config, "queued.min.messages", count);
-
-	/* data still wakes a waiting fetch at once; idle, this is the only traffic */
-	set_default(conf, config, "fetch.wait.max.ms", "5000");
-	set_default(conf, config, "check.crcs", "true");
-	set_default(conf, config, "isolation.level", "read_committed");
-	set_default(conf, config, "reconnect.backoff.max.ms", "2000");
 }
 
 static bool
@@ -170,7 +113,8 @@ new_handle(rd_kafka_conf_t *conf, char *errstr, size_t errstr_size)
 #ifdef PR_SET_TIMERSLACK
 	int			slack_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
 
-	(void) prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
+	if (rd_kafka_version() < FIRST_WITHOUT_SPIN)
+		(void) prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
 #endif
 	rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, errstr, errstr_size);
 #ifdef PR_SET_TIMERSLACK
@@ -184,11 +128,12 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 {
 	UsSource   *source;
 	rd_kafka_conf_t *conf;
+	int			queue_kb;
 
 	conf = us_kafka_conf_create(config->options, errstr, errstr_size);
 	if (conf == NULL)
 		return NULL;
-	set_queue_properties(conf, config);
+	queue_kb = us_kafka_queue_set(conf, config);
 	if (!set_own_properties(conf, config, errstr, errstr_size))
 	{
 		rd_kafka_conf_destroy(conf);
@@ -199,6 +144,7 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 	{
 		source->topic = strdup(config->topic);
 		source->options = config->options;
+		source->queue_kb = queue_kb;
 	}
 	if (source == NULL || source->topic == NULL)
 	{

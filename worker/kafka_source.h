@@ -12,6 +12,7 @@
 
 /* librdkafka's types, opaque here */
 struct rd_kafka_s;
+struct rd_kafka_conf_s;
 struct rd_kafka_queue_s;
 struct rd_kafka_topic_partition_list_s;
 
@@ -25,6 +26,7 @@ struct UsSource
 	const UsOptionList *options;
 	struct rd_kafka_topic_partition_list_s *first_low;	/* watermarks at the start; */
 	struct rd_kafka_topic_partition_list_s *first_high; /* NULL = unknown */
+	int			queue_kb;		/* 0 = the server's own options */
 	int			log_level;
 	bool		publishing;		/* positions are on their way to the broker ... */
 	bool		publish_lost;	/* or did not get there */
@@ -37,6 +39,13 @@ struct UsSource
 
 /* the broker's answer to us_source_publish, as librdkafka's error code */
 extern void us_kafka_source_published(UsSource *source, int error);
+
+/*
+ * us_kafka_queue_set -- the size of the queue, and our defaults for fetching
+ *
+ * What the server's options say wins.  Returns what us_source_queue_kb will.
+ */
+extern int	us_kafka_queue_set(struct rd_kafka_conf_s *conf, const UsSourceConfig *config);
 
 /* ask the broker for the watermarks to begin with, a second at most */
 extern void us_kafka_source_ask_watermarks(UsSource *source, const UsSourceConfig *config);

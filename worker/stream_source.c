@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "worker/flow.h"
 #include "worker/stream_source.h"
 
 #define CLOSE_TIMEOUT_MS	1000
@@ -33,7 +34,7 @@ us_worker_open_source(UsWorker *worker)
 	UsSourceConfig config = {
 		.options = &worker->options,
 		.topic = worker->stream->topic,
-		.queue_memory_kb = us_guc_queue_memory_kb,
+		.queue_memory_kb = us_flow_queue_kb(worker),
 		.log_level = us_guc_log_level,
 		.assignments = assignments
 	};

@@ -39,6 +39,11 @@ typedef struct UsWorker
 
 	int			log_level;		/* of the source */
 
+	TimestampTz flow_since;		/* messages come without a wait since then; 0 = none do */
+	int64		flow_bytes;		/* so much, committed, as the source's queue counts */
+	int64		bytes_per_second;	/* of the last backlog; 0 = unknown */
+	int64		untrimmed_bytes;	/* taken since memory was given back to the system */
+
 	double		rows_per_second;	/* smoothed over some seconds */
 	TimestampTz rate_at;		/* last sample; 0 = none */
 	bool		behind;			/* a partition has messages that were not read, or may have */

@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "worker/flow.h"
 #include "worker/incident.h"
 #include "worker/launcher.h"
 #include "worker/session.h"
@@ -117,7 +118,10 @@ take_chunk(UsWorker *worker)
 	}
 	batch->nmessages += count;
 	if (count > 0)
+	{
+		us_flow_begin(worker);
 		us_worker_recovered(worker);
+	}
 
 	while (us_source_next_event(worker->source, &event))
 	{
@@ -265,6 +269,7 @@ schedule_retry(UsWorker *worker, const UsBatchError *error)
 	int			delay_ms = us_worker_retry_delay(&worker->retries, RETRY_FIRST_MS, RETRY_MAX_MS);
 	bool		outside = strncmp(error->sqlstate, "08", 2) == 0;
 
+	us_flow_interrupt(worker);
 	worker->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms);
 	us_worker_failing(worker, outside ? US_STATE_WAITING : US_STATE_BLOCKED, error->text);
 }
@@ -311,6 +316,7 @@ commit_batch(UsWorker *worker)
 			worker->retries = 0;
 			us_worker_recovered(worker);
 			us_worker_report_batch(worker);
+			us_flow_note_batch(worker);
 			us_batch_clear(batch);
 			worker->unpublished = true;
 			(void) us_worker_publish(worker);
@@ -359,9 +365,16 @@ static void
 wait_for_work(UsWorker *worker)
 {
 	WaitEvent	event;
-	WaitEventSet *set = worker->wait_set;
 
 	us_worker_report_idle(worker);
+	if (worker->batch->nmessages == 0 && us_flow_end(worker))
+	{
+		us_worker_reopen_source(worker);
+		ereport(LOG,
+				(errmsg("stream \"%s\" empties its queue too fast: it fetches %d MB ahead from now on",
+						worker->stream->name, us_flow_queue_kb(worker) / 1024)));
+		return;
+	}
 	pgstat_report_stat(true);
 	us_stage_enter(worker->retry_at != 0 ? US_STAGE_RETRY_WAIT :
 				   worker->behind ? US_STAGE_FETCH_WAIT : US_STAGE_IDLE);
@@ -371,7 +384,7 @@ wait_for_work(UsWorker *worker)
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 wait_time(worker), PG_WAIT_EXTENSION);
 	else
-		(void) WaitEventSetWait(set, wait_time(worker), &event, 1, PG_WAIT_EXTENSION);
+		(void) WaitEventSetWait(worker->wait_set, wait_time(worker), &event, 1, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	us_stage_enter(US_STAGE_FETCH);
 }
@@ -442,6 +455,7 @@ us_stream_worker_main(Datum arg)
 	MemoryContextSwitchTo(context);
 	worker = palloc0(sizeof(UsWorker));
 	worker->slot = slot;
+	worker->bytes_per_second = slot.bytes_per_second;
 	if (!load(worker, &slot))
 		return;
 	MyUsWorker = worker;

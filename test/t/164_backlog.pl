@@ -1,6 +1,7 @@
 #
 # test/t/164_backlog.pl
-#    a backlog of small messages does not fill the memory of a worker
+#    a backlog does not fill the memory of a worker, which has it back when all
+#    is read; a worker for which messages come too slowly fetches more ahead
 #
 use strict;
 use warnings;
@@ -11,49 +12,100 @@ use Test::More;
 use UserstreamTest;
 
 use constant BACKLOG => 400_000;
-use constant QUEUE_MB => 16;
-use constant LIMIT_MB => 60;		# a part of the queue, a fetch beyond it and a batch; the whole backlog takes 125
+use constant LIMIT_MB => 60;		# the first queue, a fetch beyond it and a batch; the whole backlog takes 125
+use constant KEPT_MB => 15;			# what a worker may need more than before its first message
+use constant LARGE => 400;
+use constant LARGE_BYTES => 100_000;
 
 my $kafka = shared_kafka();
-my $node = userstream_node('main', conf => "userstream.queue_memory = '" . QUEUE_MB . "MB'");
-my $topic = $kafka->new_topic('small', 1);
+my $node = userstream_node('main', conf => 'log_min_messages = log');
 create_server($node, 'postgres', $kafka);
 
 sub ask { my ($sql) = @_; return $node->safe_psql('postgres', $sql); }
 
-# nobody takes a message while the table is locked, so the worker fetches as far as it may
-ask('CREATE TABLE small (n int); CREATE TABLE released ()');
-ask("SELECT userstream.create_stream('small', 'kafka', '$topic', 'small')");
-ok(wait_until($node, 'postgres', q{SELECT state FROM userstream.stream_status}, 'caught_up'), 'the worker runs');
+ask('CREATE TABLE released (name text)');
+
 my $anon = q{SELECT substring(pg_read_file('/proc/' || pids[1] || '/status', 0, 8192) FROM 'RssAnon:\s+(\d+) kB')::int / 1024
-	FROM userstream.stream_status};
-my $idle = ask($anon);
-my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
-		'DO $$BEGIN LOCK small; WHILE NOT EXISTS (SELECT FROM released) LOOP PERFORM pg_sleep(0.05); END LOOP; END$$' ],
-	'<', \'', '>', \my $out, '2>', \my $err);
-ok(wait_until($node, 'postgres', q{SELECT count(*) FROM pg_locks WHERE granted AND relation = 'small'::regclass AND mode = 'AccessExclusiveLock'}, 1),
-	'the target is locked');
-system('sh', '-c', q{seq -f '{"n": %.0f}' "$1" | kcat -q -P -b "$2" -t "$3"}, 'sh', BACKLOG, $kafka->address, $topic) == 0
-  or die 'could not produce';
-ok(wait_until($node, 'postgres', q{SELECT state FROM userstream.stream_status}, 'blocked'), 'the worker waits for it');
+	FROM userstream.stream_status WHERE stream = '%s'};
 
-# once the memory stays as it is, the queue is full, or holds all there is
-my ($mb, $same) = (0, 0);
-foreach (1 .. 600)
+# a stream that waits for its target, with as much of the lines in memory as it may; then the target is free
+sub held_up
 {
-	my $now = ask($anon);
-	$same = $now eq $mb ? $same + 1 : 0;
-	$mb = $now;
-	last if $same == 20;
-}
-is($same, 20, 'it has fetched what it may');
-cmp_ok($mb - $idle, '>', 0, 'which takes memory');
-cmp_ok($mb - $idle, '<', LIMIT_MB, "... but not for each message of the backlog ($mb MB, idle $idle MB)");
+	my ($name, $make, $look) = @_;
+	my $topic = $kafka->new_topic($name, 1);
 
-ask('INSERT INTO released DEFAULT VALUES');
-$holder->finish;
-ok(wait_until($node, 'postgres', 'SELECT sum(messages_applied), bool_and(balanced) FROM userstream.ledger', BACKLOG . '|t', 300), 'released, it takes all');
-is(ask('SELECT count(*), sum(n::bigint) FROM small'), BACKLOG . '|' . BACKLOG * (BACKLOG + 1) / 2, 'each once');
+	ask("CREATE TABLE $name (n int)");
+	ask("SELECT userstream.create_stream('$name', 'kafka', '$topic', '$name')");
+	ok(wait_until($node, 'postgres', "SELECT state FROM userstream.stream_status WHERE stream = '$name'", 'caught_up'),
+		"$name: the worker runs");
+	my $idle = ask(sprintf $anon, $name);
+	my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
+			"DO \$\$BEGIN LOCK $name; WHILE NOT EXISTS (SELECT FROM released WHERE name = '$name') LOOP PERFORM pg_sleep(0.05); END LOOP; END\$\$" ],
+		'<', \'', '>', \my $out, '2>', \my $err);
+	ok(wait_until($node, 'postgres', "SELECT count(*) FROM pg_locks WHERE granted AND relation = '$name'::regclass
+		AND mode = 'AccessExclusiveLock'", 1), "$name: the target is locked");
+	$make->($topic);
+	ok(wait_until($node, 'postgres', "SELECT state FROM userstream.stream_status WHERE stream = '$name'", 'blocked'),
+		"$name: the worker waits for it");
+
+	# once the memory stays as it is, the queue is full, or holds all there is
+	my ($mb, $same) = (0, 0);
+	foreach (1 .. 600)
+	{
+		my $now = ask(sprintf $anon, $name);
+		$same = $now eq $mb ? $same + 1 : 0;
+		$mb = $now;
+		last if $same == 20;
+	}
+	is($same, 20, "$name: it has fetched what it may");
+	$look->($mb - $idle);
+	ask("INSERT INTO released VALUES ('$name')");
+	$holder->finish;
+	return $idle;
+}
+
+# ---------------------------------------------------------------------------
+# small messages, of which librdkafka's own part is the larger one
+# ---------------------------------------------------------------------------
+my $idle = held_up('small', sub {
+	my ($to) = @_;
+
+	system('sh', '-c', q{seq -f '{"n": %.0f}' "$1" | kcat -q -P -b "$2" -t "$3"}, 'sh', BACKLOG, $kafka->address, $to) == 0
+	  or die 'could not produce';
+}, sub {
+	my ($mb) = @_;
+
+	cmp_ok($mb, '>', 0, 'small: which takes memory');
+	cmp_ok($mb, '<', LIMIT_MB, "small: ... but not for each message of the backlog ($mb MB)");
+});
+ok(wait_until($node, 'postgres', q{SELECT sum(messages_applied), bool_and(balanced) FROM userstream.ledger
+	WHERE stream = 'small'}, BACKLOG . '|t', 300), 'small: released, it takes all');
+is(ask('SELECT count(*), sum(n::bigint) FROM small'), BACKLOG . '|' . BACKLOG * (BACKLOG + 1) / 2, 'small: each once');
+my $free = sprintf $anon, 'small';
+ok(wait_until($node, 'postgres', "SELECT ($free) < $idle + " . KEPT_MB), 'small: and gives the memory back');
+
+# ---------------------------------------------------------------------------
+# large ones, of which hardly anything is used: the queue is empty in a moment,
+# which matters where librdkafka then waits a second
+# ---------------------------------------------------------------------------
+my $offset = -s $node->logfile;
+my $filler = 'x' x LARGE_BYTES;
+held_up('large', sub { $kafka->produce($_[0], [ map { qq({"n": $_, "x": "$filler"}) } 1 .. LARGE ]); },
+	sub { my ($mb) = @_; cmp_ok($mb, '>', 0, 'large: which takes memory'); });
+ok(wait_until($node, 'postgres', q{SELECT sum(messages_applied), bool_and(balanced) FROM userstream.ledger
+	WHERE stream = 'large'}, LARGE . '|t', 300), 'large: released, it takes all');
+is(ask('SELECT count(*), sum(n::bigint) FROM large'), LARGE . '|' . LARGE * (LARGE + 1) / 2, 'large: each once');
+my $log = slurp_file($node->logfile, $offset);
+my ($ahead) = $log =~ /stream "large" empties its queue too fast: it fetches (\d+) MB ahead from now on/;
+my ($major, $minor) = `kcat -V` =~ /librdkafka (\d+)\.(\d+)/;
+if ($major == 2 && $minor < 2)
+{
+	cmp_ok($ahead // 0, '>', 16, 'large: the queue grew');
+}
+else
+{
+	is($ahead, undef, 'large: a small queue does');
+}
 
 $node->stop('fast');
 done_testing();
