@@ -30,6 +30,7 @@ test_parse(void)
 		{"a:123456", "a port is a number from 1 to 65535"}, {"[::1]:", "a port is a number from 1 to 65535"},
 		{"[::1", "a bracket is not closed"}, {"[::1]9042", "after a bracket only a port may follow"},
 		{"a b", "hosts are separated by commas"},
+		{"::1]:9042", "brackets belong around an address"}, {"a[1]", "brackets belong around an address"},
 	};
 
 	parses("a", "a", 9042, 1);

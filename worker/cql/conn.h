@@ -154,12 +154,12 @@ extern UsCqlStatus us_cql_conn_send(UsCqlConn *conn, UsCqlRequest *request, int6
  * us_cql_conn_prepare -- a statement for requests of this connection
  *
  * In:      query     copied; names its keyspace ("ks.table")
- * Out:     *statement  usable after US_CQL_EVENT_PREPARED without an error; lives as
- *          long as the connection
+ * Out:     *result   a statement, usable after US_CQL_EVENT_PREPARED without an error;
+ *          lives as long as the connection
  * Errors:  as us_cql_conn_send
  */
 extern UsCqlStatus us_cql_conn_prepare(UsCqlConn *conn, const char *query, size_t len, void *tag,
-									   int64_t now_ms, UsCqlStatement **statement);
+									   int64_t now_ms, UsCqlStatement **result);
 
 /*
  * us_cql_conn_forget -- frees a statement before the connection is

@@ -113,6 +113,11 @@ parse_host(UsCqlHosts *hosts, const char *text, size_t len, const char **error)
 		*error = "hosts are separated by commas";
 		return US_CQL_BAD_VALUE;
 	}
+	if (memchr(text, '[', len) != NULL || memchr(text, ']', len) != NULL)
+	{
+		*error = "brackets belong around an address";
+		return US_CQL_BAD_VALUE;
+	}
 	return add_host(hosts, text, len, port);
 }
 
@@ -180,25 +185,25 @@ us_cql_hosts_next(UsCqlHosts *hosts, int64_t now_ms, int64_t *wait_ms)
 }
 
 void
-us_cql_hosts_failed(UsCqlHosts *hosts, int index, int64_t now_ms, bool slow)
+us_cql_hosts_failed(UsCqlHosts *hosts, int host, int64_t now_ms, bool slow)
 {
-	UsCqlHost  *host = &hosts->hosts[index];
+	UsCqlHost  *failed = &hosts->hosts[host];
 	int64_t		wait_ms = hosts->min_ms;
 
-	for (int i = 0; i < host->failures && wait_ms < hosts->max_ms; i++)
+	for (int i = 0; i < failed->failures && wait_ms < hosts->max_ms; i++)
 		wait_ms *= 2;
 	if (slow || wait_ms > hosts->max_ms)
 		wait_ms = hosts->max_ms;
-	if (host->failures < INT32_MAX)
-		host->failures++;
+	if (failed->failures < INT32_MAX)
+		failed->failures++;
 	/* from half of it to all of it */
 	wait_ms = wait_ms / 2 + (int64_t) (random_number(hosts) % (uint64_t) (wait_ms / 2 + 1));
-	host->retry_at_ms = now_ms + wait_ms;
+	failed->retry_at_ms = now_ms + wait_ms;
 }
 
 void
-us_cql_hosts_succeeded(UsCqlHosts *hosts, int index)
+us_cql_hosts_succeeded(UsCqlHosts *hosts, int host)
 {
-	hosts->hosts[index].failures = 0;
-	hosts->hosts[index].retry_at_ms = 0;
+	hosts->hosts[host].failures = 0;
+	hosts->hosts[host].retry_at_ms = 0;
 }
