@@ -84,7 +84,7 @@ mix_events(uint64_t hash, UsCqlConn *conn)
 	while (us_cql_conn_next(conn, 1, &event))
 	{
 		hash = mix(hash, &event.kind, sizeof(event.kind));
-		hash = mix(hash, &event.request, sizeof(event.request));
+		hash = mix(hash, &event.request, sizeof(void *));
 		if (event.response != NULL)
 		{
 			hash = mix(hash, &event.response->opcode, 1);
