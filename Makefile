@@ -205,6 +205,13 @@ PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -MMD -MP \
 	$(if $(findstring clang,$(CC)),-Wno-ignored-optimization-argument -Wno-unknown-warning-option)
 EXTRA_CLEAN = $(OBJS:.o=.d)
 
+# a library for test/sanitized: only a server that loaded libasan before can load it
+ifneq ($(SANITIZE),)
+SANITIZERS = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+PG_CFLAGS += $(SANITIZERS)
+SHLIB_LINK += $(SANITIZERS)
+endif
+
 PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifneq ($(PGXS),)
@@ -252,7 +259,7 @@ TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: dist compile_commands.json help run-checked-dashboard dashboard plotly prometheus pictures deps test test-matrix fuzz soak reference demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-fuzz run-demo run-bench run-tree
+.PHONY: dist compile_commands.json help run-checked-dashboard dashboard plotly prometheus pictures deps test test-sanitized test-matrix analyze fuzz soak reference demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-test-sanitized run-fuzz run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
@@ -278,6 +285,8 @@ help:
 	@echo "make reference    sql/README.md, from the comments of the extension's objects"
 	@echo "make soak         a million messages through random faults; SOAK_* variables: test/README.md"
 	@echo "make bench        the measurements; BENCH_* variables: test/bench/README.md"
+	@echo "make analyze      clang-tidy, cppcheck and gcc's analyzer over all C files, or ANALYZE='x.c ...'; minutes"
+	@echo "make test-sanitized   tests with an extension that ASan and UBSan watch: TESTS, TEST_PARTS as for test"
 	@echo "make lint         formatting, directions of includes, links and spelling of the documents"
 	@echo "make compile_commands.json   for editors and clang's tools: how each source is compiled"
 	@echo "make dist         userstream-$(DISTVERSION).zip for PGXN, of the last commit, once META.json is in order"
@@ -337,8 +346,19 @@ endif
 		grep -vE '^(us_|MyUs|pg_finfo_us_|_PG_init$$|Pg_magic_func$$)'; then \
 		echo "lint: names above have no prefix of ours"; exit 1; fi
 
+# minutes of each core: clang-tidy, cppcheck and gcc's analyzer; ANALYZE names files
+ANALYZE ?=
+
+analyze:
+	@test/servers/deps analyzers
+	@exec test/analyze $(JOBS) $(ANALYZE)
+
 test: deps
 	@exec $(AS_USER) run-test STATE=$(STATE)
+
+# gcc's sanitizers watch the extension inside the server; TESTS as for make test
+test-sanitized: deps
+	@exec $(AS_USER) run-test-sanitized STATE=$(STATE)
 
 # root: it makes folders with other Debians in them
 test-matrix: deps
@@ -394,12 +414,15 @@ CQL_TOOLS = $(addprefix $(STATE)/bin/,cql cql_types)
 $(CQL_TOOLS): $(STATE)/bin/%: test/servers/%.c test/servers/cql_client.c test/servers/cql_client.h \
 		test/unit/tap.c worker/tls_socket.o $(CQL_OBJS)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -I. -o $@ $(filter %.c %.o,$^) -lssl -lcrypto
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -I. $(SANITIZERS) -o $@ $(filter %.c %.o,$^) -lssl -lcrypto
 
 run-tools: $(TOOLS) $(CQL_TOOLS)
 
 run-test: run-build run-dashboard run-checked-dashboard
 	@exec test/run $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_JOBS)" "$(TEST_PARTS)" "$(GROUP)" $(TESTS)
+
+run-test-sanitized:
+	@exec test/sanitized $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_JOBS)" "$(filter-out lint unit,$(TEST_PARTS))" $(TESTS)
 
 run-fuzz:
 	@$(MAKE) -s -j$(JOBS) -C test/unit BUILD=$(STATE)/fuzz SECONDS=$(FUZZ_SECONDS) fuzz

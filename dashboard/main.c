@@ -114,7 +114,7 @@ answer(UsRequest *request, UsReply *reply)
 		if (route == NULL)
 			us_request_refuse(request, 404, "there is no such page");
 	}
-	if (request->error_status == 0 && us_route_accepts(route, request))
+	if (request->error_status == 0 && route && us_route_accepts(route, request))
 	{
 		if (route->kind == US_ROUTE_HEALTH)
 			show_health(reply);

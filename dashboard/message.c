@@ -77,14 +77,15 @@ static void
 write_part(UsPage *page, const PGresult *rows, int row)
 {
 	static const char *const kinds[] = {"key", "value", "headers"};
-	const char *part = us_row_text(rows, row, "part");
+	const char *named = us_row_text(rows, row, "part");
+	const char *part = kinds[0];
 	const char *size = us_row_text(rows, row, "size");
 	const char *hex = us_row_text(rows, row, "bytes");
 	UsBuf		bytes = {0};
 
 	/* ours in the statement, and so again here: it becomes ids */
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		part = part && strcmp(part, kinds[i]) == 0 ? kinds[i] : part;
+		part = named && strcmp(named, kinds[i]) == 0 ? kinds[i] : part;
 	us_buf_printf(page->body, "<section id=\"%s\"><h2 class=\"part\">%s</h2>\n", part, us_word(part));
 	if (hex == NULL)
 		us_buf_printf(page->body, "<p class=\"none\">%s</p>\n",

@@ -40,6 +40,10 @@ extern const UsRoute *us_route_find(const char *path, const char **name);
 /* whether a page may be asked with all these parameters; otherwise refuses */
 extern bool us_route_accepts(const UsRoute *route, UsRequest *request);
 
+/*
+ * The pages; what one does not need it does not name:
+ * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
+ */
 extern void us_show_users(UsPage *page, const char *name);
 extern void us_show_streams(UsPage *page, const char *name);
 extern void us_show_stream(UsPage *page, const char *name);
@@ -49,6 +53,8 @@ extern void us_show_feed(UsPage *page, const char *name);
 extern void us_show_dead_letters(UsPage *page, const char *name);
 extern void us_show_dead_letter(UsPage *page, const char *name);
 extern void us_show_mirrors(UsPage *page, const char *name);
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 /* all metrics; a database that is away is told in them */
 extern void us_metrics_write(UsBuf *body, bool openmetrics);

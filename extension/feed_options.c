@@ -139,7 +139,7 @@ each_field(const char *name, const JsonbValue *value, const char *hint,
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue	item;
-	char	   *field = NULL;
+	const char *field = "";
 
 	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
 		refuse_value(name, "The value is not an object.", hint);
@@ -225,7 +225,7 @@ us_feed_options_read(Jsonb *options, UsFeedOptions *result)
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue	item;
-	char	   *name = NULL;
+	const char *name = "";
 
 	memset(result, 0, sizeof(*result));
 	result->run_timeout_ms = DEFAULT_RUN_TIMEOUT_MS;

@@ -160,7 +160,7 @@ extern void us_slot_set_error(int slotno, UsState state, const char *error);
  * In the process itself.  Attach returns false when the slot is not this
  * start's any more, or a hold is on its database: then exit.
  */
-extern bool us_slot_attach(int slotno, uint32 generation, UsSlot *slot);
+extern bool us_slot_attach(int slotno, uint32 generation, UsSlot *copy);
 extern bool us_slot_stop_requested(void);
 extern void us_slot_report(UsState state, double rows_per_second);
 extern void us_slot_report_error(UsState state, const char *error);

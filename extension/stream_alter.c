@@ -233,7 +233,7 @@ us_seek_stream(PG_FUNCTION_ARGS)
 	UsStream   *stream;
 	UsStart    *start;
 	UsStreamArgs args;
-	Destination destination;
+	Destination destination = {0};
 
 	if (PG_ARGISNULL(1))
 		us_args_refuse_null("to_position");

@@ -129,7 +129,8 @@ read_choice(UsAvroWalk *walk, const UsAvroType *type, int64 *choice)
 
 		if (!read_bytes(walk, 1, &byte))
 			return false;
-		*choice = *byte;
+		/* of the message, never null: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+		*choice = (unsigned char) *byte;
 		return (*choice == 0 || *choice == 1) ? true :
 			us_avro_refuse(walk, US_AVRO_BAD_BYTES, "message holds a boolean that is neither 0 nor 1");
 	}
@@ -275,7 +276,7 @@ us_avro_skip(UsAvroWalk *walk, const UsAvroType *type)
  */
 
 static bool
-set_text(UsAvroWalk *walk, UsValue *value, UsValueKind kind, char *text, size_t room, int len)
+set_text(UsAvroWalk *walk, UsValue *value, UsValueKind kind, const char *text, size_t room, int len)
 {
 	us_decoder_text_trim(walk->decoder, room - Max(len, 0));
 	if (len < 0)

@@ -196,6 +196,7 @@ take_plain_key(UsMap *map, const UsMessage *message, UsDecodeResult result)
 	for (int i = 0; i < map->nkeys; i++)
 		if (map->key_columns[i].origin == US_ORIGIN_FIELD)
 			value = &map->values[map->key_columns[i].field];
+	Assert(value != NULL);
 	value->kind = US_VALUE_STRING;
 	value->data = plain_key(message, result);
 	value->len = (uint32) strlen(value->data);

@@ -319,7 +319,7 @@ fast_hex(UsMap *map, const UsMapColumn *column, const UsValue *value, Datum *res
 	*result = us_map_store_bytes(map, column, digits, len);
 	bytes = VARDATA_ANY(DatumGetPointer(*result));
 	for (uint32 i = 0; i < len; i++)
-		bytes[i] = (char) (hex_digit(digits[i * 2]) << 4 | hex_digit(digits[i * 2 + 1]));
+		bytes[i] = (char) (hex_digit(digits[i * 2]) * 16 + hex_digit(digits[i * 2 + 1]));
 	return true;
 }
 

@@ -58,7 +58,7 @@ us_parked_create(MemoryContext context, TimestampTz changed_at)
 	rows->changed_at = changed_at;
 	rows->desc = CreateTemplateTupleDesc(PARKED_COLUMNS);
 	/* catalogs cannot be read here, nor need be */
-	for (AttrNumber i = 1; i <= PARKED_COLUMNS; i++)
+	for (int i = 1; i <= PARKED_COLUMNS; i++)
 		TupleDescInitBuiltinEntry(rows->desc, i, "", TEXTOID, -1, 0);
 	/* no transaction's: it is filled in one and read in another */
 	CurrentResourceOwner = NULL;

@@ -84,7 +84,8 @@ extern TupleDesc us_sink_query_descriptor(const UsSink *sink, const AttrNumber *
 /* a saved plan that reads it, a row for it, and a run over so many rows; need SPI_connect */
 extern SPIPlanPtr us_sink_query_plan(TupleDesc descriptor, const char *text);
 extern void us_sink_query_put(Tuplestorestate *store, TupleDesc descriptor,
-							  const AttrNumber *attnums, Datum *values, bool *isnull);
+							  const AttrNumber *attnums, const Datum *values,
+							  const bool *isnull);
 extern uint64 us_sink_query_run(SPIPlanPtr plan, TupleDesc descriptor,
 								Tuplestorestate *store, int count);
 

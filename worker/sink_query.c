@@ -134,7 +134,7 @@ us_sink_query_prepare(UsSink *sink)
 
 void
 us_sink_query_put(Tuplestorestate *store, TupleDesc descriptor, const AttrNumber *attnums,
-				  Datum *values, bool *isnull)
+				  const Datum *values, const bool *isnull)
 {
 	Datum		row_values[MaxHeapAttributeNumber];
 	bool		row_isnull[MaxHeapAttributeNumber];

@@ -96,7 +96,7 @@ typedef struct UsSinkRowView
 
 /* how many there are, each of them (known in CurrentMemoryContext), and that there are none */
 extern int	us_sink_row_count(const UsSink *sink);
-extern void us_sink_view_row(const UsSink *sink, int i, UsSinkRowView *row);
+extern void us_sink_view_row(const UsSink *sink, int i, UsSinkRowView *view);
 extern void us_sink_forget_rows(UsSink *sink);
 
 /* closes the relation, keeping the lock until the transaction ends */

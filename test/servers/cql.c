@@ -106,7 +106,8 @@ run(CqlClient *client, const char *query, int page_size)
 		{
 			/* the answer's bytes go with the next one */
 			request.paging_state.len = response->result.paging_state.len;
-			state = realloc(state, request.paging_state.len + 1);
+			free(state);
+			state = malloc(request.paging_state.len + 1);
 			memcpy(state, response->result.paging_state.data, request.paging_state.len);
 			request.paging_state.data = state;
 		}

@@ -224,7 +224,10 @@ succeeds(const char *query)
 static void
 name_of(const Case *which, char *name)
 {
-	sscanf(which->column, "%s", name);
+	size_t		len = strcspn(which->column, " ");
+
+	memcpy(name, which->column, len);
+	name[len] = '\0';
 }
 
 static void
