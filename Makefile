@@ -117,6 +117,7 @@ OBJS = \
 	worker/avro_schema.o \
 	worker/avro_text.o \
 	worker/json_tree.o \
+	worker/jsonb_build.o \
 	worker/schemas.o \
 	worker/json_number.o \
 	worker/map.o \

@@ -30,6 +30,7 @@
 #include "utils/typcache.h"
 #include "worker/decode.h"
 #include "worker/expand_internal.h"
+#include "worker/jsonb_build.h"
 #include "worker/map.h"
 
 #define MESSAGES_NAME	"us_messages"	/* the ephemeral relation */
@@ -336,14 +337,24 @@ split_messages(UsExpand *expand, const UsMessage *messages, const int *order, in
  * The query.
  */
 
-/* what was exploded is JSON already, whatever the message was */
-static char *
-document_text(const UsExpand *expand, const UsMessage *message)
+/* a message as jsonb; what was exploded is JSON already, whatever the message was */
+static Datum
+make_document(const UsExpand *expand, const UsMessage *message)
 {
-	if (expand->explodes)
-		return us_message_text(message->value, message->value_len);
-	us_decoder_reset(expand->decoder);
-	return us_message_json_text(expand->decoder, message);
+	UsMessage	json = *message;
+	Jsonb	   *document;
+	char	   *text;
+
+	if (!expand->explodes)
+	{
+		us_decoder_reset(expand->decoder);
+		us_message_json(expand->decoder, message, &json);
+	}
+	document = us_jsonb_build(json.value, json.value_len);
+	if (document != NULL)
+		return JsonbPGetDatum(document);
+	text = us_message_text(json.value, json.value_len);
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
 }
 
 /* a removal needs no function: it stays what it is */
@@ -373,9 +384,7 @@ store_messages(UsExpand *expand, const UsPiece *pieces, int count)
 		}
 		if (expand->wants_document)
 		{
-			char	   *text = document_text(expand, message);
-
-			values[COL_DOCUMENT] = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+			values[COL_DOCUMENT] = make_document(expand, message);
 			nulls[COL_DOCUMENT] = false;
 		}
 		tuplestore_putvalues(store, expand->input, values, nulls);

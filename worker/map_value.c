@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/convert.h"
+#include "worker/jsonb_build.h"
 #include "worker/map_internal.h"
 
 #define ARENA_CHUNK		(64 * 1024)	/* bytes taken from the batch's context at once */
@@ -111,11 +112,16 @@ static Jsonb *
 value_jsonb(UsMap *map, const UsValue *value)
 {
 	MemoryContext old = MemoryContextSwitchTo(us_map_scratch(map));
-	char	   *text = scratch_string(map, value->data, value->len);
-	Datum		result = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+	Jsonb	   *result = us_jsonb_build(value->data, value->len);
 
+	if (result == NULL)
+	{
+		char	   *text = scratch_string(map, value->data, value->len);
+
+		result = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	}
 	MemoryContextSwitchTo(old);
-	return DatumGetJsonbP(result);
+	return result;
 }
 
 /* the text that jsonb ->> gives; not NUL-terminated */

@@ -76,6 +76,11 @@ make_rows() {
 	bench_psql -v messages="$1" -v topic="$2" -f test/bench/rows.sql
 }
 
+# write_rows: what run_copy reads
+write_rows() {
+	bench_psql -c "COPY bench.source TO '$files/rows.tsv'"
+}
+
 # produce_json TOPIC: the rows of bench.source
 produce_json() {
 	bench_psql -c "COPY (SELECT id, row_to_json(s) FROM bench.source s) TO '$files/messages'"
@@ -89,6 +94,12 @@ produce_json() {
 # empty_table TABLE: and nothing of it is left to be written
 empty_table() {
 	bench_psql -c "TRUNCATE bench.$1" -c CHECKPOINT
+}
+
+# run_copy RUN TABLE TOPIC: the rows of bench.source, which are in a file
+run_copy() {
+	empty_table "$2"
+	bench_psql -v file="$files/rows.tsv" -v run="$1" -v set="$2" -v table="$2" -v topic="$3" -f test/bench/copy.sql
 }
 
 # run_stream RUN SET TABLE WAY WORKERS TOPIC MODE TRANSFORM OPTIONS [FORMAT]

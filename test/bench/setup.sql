@@ -38,10 +38,13 @@ CREATE TABLE bench.expected (
 	checksum	numeric NOT NULL
 );
 
--- independent of the rows' order
+-- independent of the rows' order, and of generated columns
 CREATE FUNCTION bench.checksum(target regclass, OUT n bigint, OUT checksum numeric) LANGUAGE plpgsql AS $$
 BEGIN
-	EXECUTE format('SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM %s t', target) INTO n, checksum;
+	EXECUTE format('SELECT count(*), sum(hashtextextended(row(%s)::text, 0)::numeric) FROM %s t',
+				   (SELECT string_agg('t.' || attname, ', ' ORDER BY attnum) FROM pg_attribute
+					WHERE attrelid = target AND attnum > 0 AND NOT attisdropped AND attgenerated = ''), target)
+		INTO n, checksum;
 END
 $$;
 

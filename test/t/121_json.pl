@@ -5,7 +5,8 @@
 #
 # PostgreSQL's own ::jsonb is the oracle: the same verdict, the same value,
 # the same SQLSTATE.  One stream takes only a text, so that our decoder alone
-# finds the verdict; another also has jsonb columns and @rest.
+# finds the verdict; another also has jsonb columns and @rest, and a third takes
+# what a function is given as jsonb.
 #
 use strict;
 use warnings;
@@ -65,7 +66,18 @@ my @cut = map { substr $sample, 0, $_ } 1 .. length($sample) - 1;
 my @broken = map { my $copy = $sample; substr($copy, $_, 1) = substr('"}],:0\\nxe-', $_ * 7 % 11, 1); $copy } 0 .. length($sample) - 1;
 my @deep = map { (('[' x $_) . (']' x $_), ('{"a":' x $_) . '1' . ('}' x $_), '[' x $_) } 1, 2, 10, 100, 199, 200, 201, 511, 512, 513, 1000, 2000, 20_000;
 
-my @values = (@literals, @numbers, @escapes, @bytes, @blanks, @structures, @cut, @broken, @deep);
+# objects and arrays of many members, in no order, some names twice
+srand 121;
+my @scalars = (@numbers[ 0 .. 22 ], '"short"', '"' . 'long' x 100 . '"', '"\u00e9\n"', 'true', 'false', 'null', '[]', '{}', '[1,"a",[2.5]]', '{"b":1,"a":{"c":null}}');
+sub name { return '"' . join('', map { (qw(a b \u00e9 \n ü), '')[ rand 6 ] } 1 .. rand 5) . '"' }
+my @many;
+foreach my $count (7, 31 .. 34, 63 .. 66, 200)
+{
+	my @members = map { $scalars[ rand @scalars ] } 1 .. $count;
+	push @many, '[' . join(',', @members) . ']', '{' . join(',', map { name() . ":$_" } @members) . '}';
+}
+
+my @values = (@literals, @numbers, @escapes, @bytes, @blanks, @structures, @cut, @broken, @deep, @many);
 my @documents = (
 	(map { { key => 'k', value => $_ } } '', ' ', "\t\r\n ", '[' x 100_000, '{"a":' x 100_000),
 	(map { ($_, qq({"f":$_}), qq({"x":[$_],"f":1})) } @values),
@@ -89,12 +101,15 @@ $mapping->query("COPY documents (bytes) FROM '$file';
 	UPDATE documents SET n = n - 1, doc = (judge(bytes)).doc, verdict = (judge(bytes)).verdict");
 cmp_ok($mapping->query("SELECT count(DISTINCT verdict) FROM documents"), '>=', 6, 'the table knows many verdicts');
 
-my %columns = (texts => '{"n": "@offset"}', jsons => '{"n": "@offset", "j": "f", "whole": "@value", "rest": "@rest"}');
+my %columns = (texts => '{"n": "@offset"}', taken => '{"n": "@offset"}', jsons => '{"n": "@offset", "j": "f", "whole": "@value", "rest": "@rest"}');
 $mapping->query('CREATE TABLE texts (n bigint, f text);
-	CREATE TABLE jsons (n bigint, f text, j jsonb, whole jsonb, rest jsonb)');
-foreach my $table ('texts', 'jsons')
+	CREATE TABLE jsons (n bigint, f text, j jsonb, whole jsonb, rest jsonb);
+	CREATE TABLE taken (n bigint, f text, whole jsonb)');
+$mapping->query(q{CREATE FUNCTION take(m jsonb) RETURNS jsonb LANGUAGE sql AS
+	$$ SELECT CASE jsonb_typeof(m) WHEN 'object' THEN jsonb_build_object('f', m -> 'f', 'whole', m) ELSE m END $$});
+foreach my $table ('texts', 'jsons', 'taken')
 {
-	$mapping->stream($table, $columns{$table}, [ $documents[0] ]);
+	$mapping->stream($table, $columns{$table}, [ $documents[0] ], $table eq 'taken' ? (transform => 'take(jsonb)') : ());
 	my $worker = $mapping->worker($table);
 	$mapping->stream($table, undef, [ @documents[ 1 .. $#documents ] ]);
 	is($mapping->worker($table), $worker, "$table: it is the same worker still");
@@ -115,6 +130,15 @@ foreach my $table ('texts', 'jsons')
 				OR whole IS DISTINCT FROM doc OR rest IS DISTINCT FROM doc - 'f')}),
 		'', "$table: so are the jsonb, the whole message and \@rest")
 	  if $table eq 'jsons';
+	is( $mapping->query(sprintf $differ, $table, $table,
+			q{t.n IS NOT NULL AND (whole IS DISTINCT FROM doc OR whole::text IS DISTINCT FROM doc::text OR EXISTS (
+				SELECT FROM jsonb_each(doc) e, jsonb_each(CASE jsonb_typeof(e.value) WHEN 'object' THEN e.value ELSE '{}' END) i
+				WHERE whole -> e.key -> i.key IS DISTINCT FROM i.value) OR EXISTS (
+				SELECT FROM jsonb_each(doc) e,
+					jsonb_array_elements(CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ELSE '[]' END) WITH ORDINALITY i
+				WHERE whole -> e.key -> (i.ordinality - 1)::int IS DISTINCT FROM i.value))}),
+		'', "$table: a function is given what ::jsonb gives, and finds each member of it")
+	  if $table eq 'taken';
 }
 
 $node->stop;

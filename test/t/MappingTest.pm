@@ -43,7 +43,7 @@ sub rows
 
 # Produces messages, takes them into a table by a stream of the same name, and
 # waits until all are read.  With "more" the stream is there already.
-#    options, target, format, mode   of the stream; the others as produce takes them
+#    options, target, format, mode, transform   of the stream; the others as produce takes them
 sub stream
 {
 	my ($self, $name, $columns, $messages, %args) = @_;
@@ -56,10 +56,11 @@ sub stream
 	my $target = delete $args{target} || $name;
 	my $format = delete $args{format} || 'json';
 	my $mode = delete $args{mode} || 'append';
+	my $transform = defined $args{transform} ? "'" . delete($args{transform}) . "'" : 'NULL';
 
 	$self->{kafka}->produce($topic, $messages, %args);
 	$self->query("SELECT userstream.create_stream('$name', 'kafka', '$topic', '$target',
-		columns => $source, format => '$format', mode => '$mode', options => '$options')") if $is_new;
+		columns => $source, format => '$format', mode => '$mode', transform => $transform, options => '$options')") if $is_new;
 	ok( wait_until(
 			$self->{node}, $self->{db},
 			"SELECT sum(messages_read) FROM userstream.ledger WHERE stream = '$name'", $count),

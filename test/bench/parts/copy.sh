@@ -1,12 +1,6 @@
 # test/bench/parts/copy.sh
 #    the same rows by server-side COPY, by one worker and by two
 
-# run_copy RUN TABLE
-run_copy() {
-	empty_table "$2"
-	bench_psql -v file="$files/rows.tsv" -v run="$1" -v set="$2" -v table="$2" -v topic=bench_users -f test/bench/copy.sql
-}
-
 # run_plain RUN TABLE WORKERS
 run_plain() {
 	empty_table "$2"
@@ -15,7 +9,7 @@ run_plain() {
 
 run_copies() {
 	for table in no_key with_key; do
-		run_copy "$1" "$table"
+		run_copy "$1" "$table" bench_users
 		run_plain "$1" "$table" 1
 		run_plain "$1" "$table" 2
 	done
@@ -25,7 +19,7 @@ start_postgres
 start_kafka
 # what COPY reads and what the streams read come from the same rows
 make_rows "$messages" bench_users
-bench_psql -c "COPY bench.source TO '$files/rows.tsv'"
+write_rows
 produce_json bench_users
 bench_psql -c 'DROP TABLE bench.source'
 take_turns run_copies
