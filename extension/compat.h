@@ -38,13 +38,32 @@
 	CreateWaitEventSet(NULL, (nevents))
 #endif
 
-/* extra argument of ExecInsertIndexTuples since 16 */
+/*
+ * Since 16 an update says whether all indexes need the new row, or only those
+ * that summarize pages, and ExecInsertIndexTuples is told; since 18 the check
+ * for conflicts is told the row that is there.
+ */
 #if PG_VERSION_NUM < 160000
+typedef bool UsUpdateIndexes;
+
 #define us_insert_index_tuples(rri, slot, estate) \
 	ExecInsertIndexTuples((rri), (slot), (estate), false, false, NULL, NIL)
+#define us_update_index_tuples(rri, slot, estate, which) \
+	((which) ? ExecInsertIndexTuples((rri), (slot), (estate), true, false, NULL, NIL) : NIL)
 #else
+#define UsUpdateIndexes TU_UpdateIndexes
 #define us_insert_index_tuples(rri, slot, estate) \
 	ExecInsertIndexTuples((rri), (slot), (estate), false, false, NULL, NIL, false)
+#define us_update_index_tuples(rri, slot, estate, which) \
+	((which) == TU_None ? NIL : ExecInsertIndexTuples((rri), (slot), (estate), true, false, NULL, NIL, \
+													  (which) == TU_Summarizing))
+#endif
+#if PG_VERSION_NUM < 180000
+#define us_check_index_constraints(rri, slot, estate, conflict, arbiters) \
+	ExecCheckIndexConstraints((rri), (slot), (estate), (conflict), (arbiters))
+#else
+#define us_check_index_constraints(rri, slot, estate, conflict, arbiters) \
+	ExecCheckIndexConstraints((rri), (slot), (estate), (conflict), NULL, (arbiters))
 #endif
 
 /*

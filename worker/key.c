@@ -141,6 +141,7 @@ us_key_find(Relation relation, char *const *names, int count)
 	if (!OidIsValid(found))
 		refuse_key(relation, count > 0);
 
+	key->index = found;
 	index = index_open(found, AccessShareLock);
 	key->count = IndexRelationGetNumberOfKeyAttributes(index);
 	key->attnums = palloc(sizeof(AttrNumber) * key->count);

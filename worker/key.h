@@ -12,6 +12,7 @@
 
 typedef struct UsKey
 {
+	Oid			index;			/* unique, over just these columns */
 	int			count;			/* at least 1 */
 	AttrNumber *attnums;		/* ascending */
 	Oid		   *operators;		/* equality, as the unique index has it */

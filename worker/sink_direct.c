@@ -4,7 +4,8 @@
  *
  * Runs as sink_table.c does, inside the subtransaction of a chunk of rows.  It
  * does what COPY does for a table that has nothing for the executor to do:
- * constraints, heap, indexes.  Whatever is not plain goes by sink_query.c.
+ * constraints, heap, indexes; and what INSERT .. ON CONFLICT DO UPDATE does
+ * with whole rows.  Whatever is not plain goes by sink_query.c.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -18,6 +19,7 @@
 #include "rewrite/prs2lock.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "worker/sink_internal.h"
 #include "worker/stage.h"
 
@@ -59,73 +61,180 @@ us_sink_direct_possible(Relation relation)
 		!has_insert_rule(relation);
 }
 
-/* NOT NULL and CHECK, row by row, so that the failing row is known */
-static void
-check_constraints(UsSink *sink, ResultRelInfo *result, EState *estate,
-				  const int *order, int from, int to)
+/* one write of some rows */
+typedef struct Direct
 {
-	if (RelationGetDescr(sink->relation)->constr == NULL)
-		return;
+	UsSink	   *sink;
+	MemoryContext caller;
+	EState	   *estate;
+	ResultRelInfo *result;
+	TupleTableSlot **slots;		/* rows to insert */
+	int			count;
+	int			first_row;		/* number of the first, as failed_row has it; -1 = unknown */
+} Direct;
 
-	for (int i = from; i < to; i++)
-	{
-		sink->failed_row = i;
-		ExecConstraints(result, sink->rows[order[i]].slot, estate);
-		ResetPerTupleExprContext(estate);
-	}
+static void
+begin_direct(Direct *direct, UsSink *sink, int most, bool finds_conflicts)
+{
+	direct->sink = sink;
+	direct->estate = CreateExecutorState();
+	direct->caller = MemoryContextSwitchTo(direct->estate->es_query_cxt);
+	direct->result = makeNode(ResultRelInfo);
+	direct->slots = palloc(sizeof(TupleTableSlot *) * most);
+	direct->count = 0;
+	direct->first_row = -1;
+
+	/* in no range table, so number 0: its columns' rights were checked already */
+	InitResultRelInfo(direct->result, sink->relation, 0, NULL, 0);
+	ExecOpenIndices(direct->result, finds_conflicts);
 }
 
 static void
-insert_index_entries(UsSink *sink, ResultRelInfo *result, EState *estate,
-					 const int *order, int from, int to)
+end_direct(Direct *direct)
 {
-	if (result->ri_NumIndices == 0)
+	ExecCloseIndices(direct->result);
+	MemoryContextSwitchTo(direct->caller);
+	FreeExecutorState(direct->estate);
+}
+
+static inline void
+note_row(const Direct *direct, int i)
+{
+	if (direct->first_row >= 0)
+		direct->sink->failed_row = direct->first_row + i;
+}
+
+/* NOT NULL and CHECK, row by row, so that the failing row is known */
+static void
+check_constraints(const Direct *direct, TupleTableSlot **slots, int count)
+{
+	if (RelationGetDescr(direct->sink->relation)->constr == NULL)
+		return;
+
+	for (int i = 0; i < count; i++)
+	{
+		note_row(direct, i);
+		ExecConstraints(direct->result, slots[i], direct->estate);
+		ResetPerTupleExprContext(direct->estate);
+	}
+	direct->sink->failed_row = -1;
+}
+
+static void
+insert_index_entries(const Direct *direct)
+{
+	if (direct->result->ri_NumIndices == 0)
 		return;
 
 	us_stage_enter(US_STAGE_INDEX);
-	for (int i = from; i < to; i++)
+	for (int i = 0; i < direct->count; i++)
 	{
-		sink->failed_row = i;
-		list_free(us_insert_index_tuples(result, sink->rows[order[i]].slot, estate));
-		ResetPerTupleExprContext(estate);
+		note_row(direct, i);
+		list_free(us_insert_index_tuples(direct->result, direct->slots[i], direct->estate));
+		ResetPerTupleExprContext(direct->estate);
 	}
 	us_stage_enter(US_STAGE_INSERT);
+}
+
+static void
+insert_rows(const Direct *direct)
+{
+	Relation	relation = direct->sink->relation;
+	BulkInsertState bulk = GetBulkInsertState();
+
+	for (int i = 0; i < direct->count; i++)
+		direct->slots[i]->tts_tableOid = RelationGetRelid(relation);
+	table_multi_insert(relation, direct->slots, direct->count, GetCurrentCommandId(true), 0,
+					   bulk);
+	insert_index_entries(direct);
+
+	/* the pin that it holds belongs to this subtransaction */
+	FreeBulkInsertState(bulk);
+	table_finish_bulk_insert(relation, 0);
 }
 
 uint64
 us_sink_direct_write(UsSink *sink, const int *order, int from, int to)
 {
-	EState	   *estate = CreateExecutorState();
-	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
-	ResultRelInfo *result = makeNode(ResultRelInfo);
-	BulkInsertState bulk = GetBulkInsertState();
-	TupleTableSlot **chunk = palloc(sizeof(TupleTableSlot *) * (to - from));
+	Direct		direct;
 
-	/* in no range table, so number 0: its columns' rights were checked already */
-	InitResultRelInfo(result, sink->relation, 0, NULL, 0);
-	ExecOpenIndices(result, false);
-
+	begin_direct(&direct, sink, to - from, false);
+	direct.first_row = from;
 	for (int i = from; i < to; i++)
-	{
-		TupleTableSlot *slot = sink->rows[order[i]].slot;
-
-		chunk[i - from] = slot;
-		slot->tts_tableOid = RelationGetRelid(sink->relation);
-	}
-
-	check_constraints(sink, result, estate, order, from, to);
-
-	sink->failed_row = -1;
-	table_multi_insert(sink->relation, chunk, to - from, GetCurrentCommandId(true), 0, bulk);
-
-	insert_index_entries(sink, result, estate, order, from, to);
-
-	/* the pin that it holds belongs to this subtransaction */
-	FreeBulkInsertState(bulk);
-	table_finish_bulk_insert(sink->relation, 0);
-	ExecCloseIndices(result);
-	MemoryContextSwitchTo(old);
-	FreeExecutorState(estate);
+		direct.slots[direct.count++] = sink->rows[order[i]].slot;
+	check_constraints(&direct, direct.slots, direct.count);
+	insert_rows(&direct);
+	end_direct(&direct);
 
 	return (uint64) (to - from);
+}
+
+/*
+ * Gives the row at a place the values of another of its key; the key keeps its
+ * form.  old and new are slots to use.  False: somebody was faster.
+ */
+static bool
+update_row(const Direct *direct, ItemPointer place, const TupleTableSlot *row,
+		   TupleTableSlot *old, TupleTableSlot *new)
+{
+	Relation	relation = direct->sink->relation;
+	const UsKey *key = direct->sink->upsert->key;
+	int			natts = direct->sink->descriptor->natts;
+	TM_FailureData failure;
+	LockTupleMode lock;
+	UsUpdateIndexes indexes;
+
+	if (!table_tuple_fetch_row_version(relation, place, SnapshotAny, old))
+		return false;
+	ExecClearTuple(new);
+	memcpy(new->tts_values, row->tts_values, sizeof(Datum) * natts);
+	memcpy(new->tts_isnull, row->tts_isnull, sizeof(bool) * natts);
+	for (int i = 0; i < key->count; i++)
+	{
+		int			column = key->attnums[i] - 1;
+
+		new->tts_values[column] = slot_getattr(old, key->attnums[i], &new->tts_isnull[column]);
+	}
+	ExecStoreVirtualTuple(new);
+	new->tts_tableOid = RelationGetRelid(relation);
+	if (table_tuple_update(relation, place, new, GetCurrentCommandId(true), GetActiveSnapshot(),
+						   InvalidSnapshot, true, &failure, &lock, &indexes) != TM_Ok)
+		return false;
+	list_free(us_update_index_tuples(direct->result, new, direct->estate, indexes));
+	return true;
+}
+
+int
+us_sink_direct_upsert(UsSink *sink, TupleTableSlot **slots, int count)
+{
+	Direct		direct;
+	TupleTableSlot *old;
+	TupleTableSlot *new;
+	List	   *indexes;
+	int			nleft = 0;
+
+	CheckCmdReplicaIdentity(sink->relation, CMD_UPDATE);
+	begin_direct(&direct, sink, count, true);
+	old = table_slot_create(sink->relation, NULL);
+	new = MakeSingleTupleTableSlot(sink->descriptor, &TTSOpsVirtual);
+	indexes = list_make1_oid(sink->upsert->key->index);
+	check_constraints(&direct, slots, count);
+
+	for (int i = 0; i < count; i++)
+	{
+		ItemPointerData place;
+
+		if (us_check_index_constraints(direct.result, slots[i], direct.estate, &place, indexes))
+			direct.slots[direct.count++] = slots[i];
+		else if (!update_row(&direct, &place, slots[i], old, new))
+			slots[nleft++] = slots[i];
+		ResetPerTupleExprContext(direct.estate);
+	}
+	if (direct.count > 0)
+		insert_rows(&direct);
+
+	ExecDropSingleTupleTableSlot(old);
+	ExecDropSingleTupleTableSlot(new);
+	end_direct(&direct);
+	return nleft;
 }

@@ -73,6 +73,17 @@ struct UsSink
 extern bool us_sink_direct_possible(Relation relation);
 extern uint64 us_sink_direct_write(UsSink *sink, const int *order, int from, int to);
 
+/*
+ * us_sink_direct_upsert -- what an INSERT .. ON CONFLICT DO UPDATE of whole rows does
+ *
+ * In:      slots  no two of one key
+ * Returns: how many rows others were faster with; slots begins with them.
+ *          The statement is for these.
+ * Errors:  those of the statement, but rights are not asked for; 23505 also
+ *          when another inserts the key meanwhile
+ */
+extern int	us_sink_direct_upsert(UsSink *sink, TupleTableSlot **slots, int count);
+
 /* worker/sink_query.c */
 extern bool us_sink_query_may_suppress(Relation relation);
 extern void us_sink_query_prepare(UsSink *sink);
@@ -103,6 +114,7 @@ typedef struct UsUpsertPlan
 	TupleDesc	descriptor;		/* of the ephemeral relation */
 	AttrNumber *attnums;
 	SPIPlanPtr	plan;			/* also in saved of UsUpsert */
+	bool		direct;			/* us_sink_direct_upsert can do what it does */
 } UsUpsertPlan;
 
 /* lives in the sink's plan_context, plans in one of their own */

@@ -178,6 +178,18 @@ describe_columns(const UsSink *sink, UsUpsertPlan *plan, const bool *present)
 	plan->descriptor = us_sink_query_descriptor(sink, plan->attnums, count);
 }
 
+/* whether a row of these columns is a whole one, in a table that needs no executor */
+static bool
+is_direct(const UsSink *sink, int count)
+{
+	int			nlive = 0;
+
+	for (int i = 0; i < sink->descriptor->natts; i++)
+		nlive += !TupleDescAttr(sink->descriptor, i)->attisdropped;
+	return count == nlive && count > sink->upsert->key->count &&
+		us_sink_direct_possible(sink->relation);
+}
+
 UsUpsertPlan *
 us_sink_upsert_plan(UsSink *sink, const bool *present)
 {
@@ -197,6 +209,7 @@ us_sink_upsert_plan(UsSink *sink, const bool *present)
 	old = MemoryContextSwitchTo(upsert->plans_context);
 	plan = palloc0(sizeof(UsUpsertPlan));
 	describe_columns(sink, plan, present);
+	plan->direct = is_direct(sink, plan->descriptor->natts);
 	MemoryContextSwitchTo(old);
 	plan->plan = us_sink_query_plan(plan->descriptor,
 									upsert_text(sink, plan->attnums, plan->descriptor->natts));

@@ -31,10 +31,9 @@ typedef struct Folded
 	int			next;			/* of the same bucket; -1 = last */
 	bool		is_removed;		/* the row goes first ... */
 	bool		is_written;		/* ... and then there is this one */
-	bool		is_own;			/* the arrays are ours, else the slot's */
+	bool		is_own;			/* slot and present are ours, else a message's */
 	bool	   *present;
-	Datum	   *values;
-	bool	   *isnull;
+	TupleTableSlot *slot;
 } Folded;
 
 typedef struct Fold
@@ -133,7 +132,7 @@ same_key(const UsKey *key, const Folded *entry, const TupleTableSlot *slot)
 		int			column = key->attnums[i] - 1;
 
 		if (!DatumGetBool(FunctionCall2Coll(&key->equal[i], key->collations[i],
-											entry->values[column], slot->tts_values[column])))
+											entry->slot->tts_values[column], slot->tts_values[column])))
 			return false;
 	}
 	return true;
@@ -156,8 +155,7 @@ find_entry(Fold *fold, TupleTableSlot *slot)
 	entry = &fold->entries[fold->count];
 	memset(entry, 0, sizeof(Folded));
 	entry->hash = hash;
-	entry->values = slot->tts_values;
-	entry->isnull = slot->tts_isnull;
+	entry->slot = slot;
 	entry->next = *bucket;
 	*bucket = fold->count++;
 	return entry;
@@ -167,17 +165,15 @@ find_entry(Fold *fold, TupleTableSlot *slot)
 static void
 make_own(const Fold *fold, Folded *entry)
 {
-	int			natts = fold->sink->descriptor->natts;
+	TupleDesc	descriptor = fold->sink->descriptor;
 	int			ncolumns = fold->sink->upsert->ncolumns;
-	Datum	   *values = palloc(sizeof(Datum) * natts);
-	bool	   *isnull = palloc(sizeof(bool) * natts);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(descriptor, &TTSOpsVirtual);
 	bool	   *present = palloc(sizeof(bool) * ncolumns);
 
-	memcpy(values, entry->values, sizeof(Datum) * natts);
-	memcpy(isnull, entry->isnull, sizeof(bool) * natts);
+	memcpy(slot->tts_values, entry->slot->tts_values, sizeof(Datum) * descriptor->natts);
+	memcpy(slot->tts_isnull, entry->slot->tts_isnull, sizeof(bool) * descriptor->natts);
 	memcpy(present, entry->present, sizeof(bool) * ncolumns);
-	entry->values = values;
-	entry->isnull = isnull;
+	entry->slot = ExecStoreVirtualTuple(slot);
 	entry->present = present;
 	entry->is_own = true;
 }
@@ -200,8 +196,8 @@ merge_row(const Fold *fold, Folded *entry, const UsSinkRow *row)
 		if (!row->present[i] || us_key_has(upsert->key, upsert->attnums[i]))
 			continue;
 		entry->present[i] = true;
-		entry->values[column] = row->slot->tts_values[column];
-		entry->isnull[column] = row->slot->tts_isnull[column];
+		entry->slot->tts_values[column] = row->slot->tts_values[column];
+		entry->slot->tts_isnull[column] = row->slot->tts_isnull[column];
 	}
 }
 
@@ -222,8 +218,7 @@ fold_row(Fold *fold, const UsSinkRow *row)
 		entry->is_written = true;
 		entry->is_own = false;
 		entry->present = row->present;
-		entry->values = row->slot->tts_values;
-		entry->isnull = row->slot->tts_isnull;
+		entry->slot = row->slot;
 	}
 }
 
@@ -265,21 +260,28 @@ run_removals(const Fold *fold)
 		if (!entry->is_removed)
 			continue;
 		for (int k = 0; k < key->count; k++)
-			values[k] = entry->values[key->attnums[k] - 1];
+			values[k] = entry->slot->tts_values[key->attnums[k] - 1];
 		result = SPI_execute_plan(us_sink_removal_plan(sink), values, NULL, false, 0);
 		if (result < 0)
 			elog(ERROR, "could not run the removal: %s", SPI_result_code_string(result));
 	}
 }
 
-/* all entries from the first on that have the same columns; they are done then */
+/*
+ * All entries from the first on that have the same columns; they are done then.
+ * What can be written directly is, but a row alone: then an error that may be
+ * a race is the statement's to avoid.  The statement runs even for no row,
+ * because it asks for the rights.
+ */
 static void
 run_upsert(Fold *fold, int first)
 {
+	UsSink	   *sink = fold->sink;
 	const bool *present = fold->entries[first].present;
-	int			ncolumns = fold->sink->upsert->ncolumns;
-	UsUpsertPlan *plan = us_sink_upsert_plan(fold->sink, present);
-	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
+	int			ncolumns = sink->upsert->ncolumns;
+	UsUpsertPlan *plan = us_sink_upsert_plan(sink, present);
+	TupleTableSlot **slots = palloc(sizeof(TupleTableSlot *) * (fold->count - first));
+	Tuplestorestate *store;
 	int			count = 0;
 
 	for (int i = first; i < fold->count; i++)
@@ -289,10 +291,15 @@ run_upsert(Fold *fold, int first)
 		if (!entry->is_written || (entry->present != present &&
 								   memcmp(entry->present, present, sizeof(bool) * ncolumns) != 0))
 			continue;
-		us_sink_query_put(store, plan->descriptor, plan->attnums, entry->values, entry->isnull);
+		slots[count++] = entry->slot;
 		entry->is_written = false;
-		count++;
 	}
+	if (plan->direct && count > 1)
+		count = us_sink_direct_upsert(sink, slots, count);
+	store = tuplestore_begin_heap(false, false, work_mem);
+	for (int i = 0; i < count; i++)
+		us_sink_query_put(store, plan->descriptor, plan->attnums, slots[i]->tts_values,
+						  slots[i]->tts_isnull);
 	us_sink_query_run(plan->plan, plan->descriptor, store, count);
 	tuplestore_end(store);
 }

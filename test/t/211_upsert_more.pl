@@ -312,6 +312,40 @@ ask(q{SELECT userstream.alter_stream('removed', on_error => 'dead_letter', optio
 ok(wait_until($node, 'postgres', q{SELECT state, last_error LIKE '%dead letters within a minute%' FROM userstream.stream_status WHERE stream = 'removed'}, 'stopped|t'),
 	'one dead letter too many');
 
+# --- rows that somebody else changes, removes or adds meanwhile: the message comes after that
+upsert('raced', 'CREATE TABLE raced (id int PRIMARY KEY, v text)', '', map { qq({"id": $_, "v": "first"}) } 1 .. 3);
+caught_up('raced', $topic{raced});
+foreach my $change (q{UPDATE raced SET v = 'user' WHERE id = 1}, 'DELETE FROM raced WHERE id = 2', q{INSERT INTO raced VALUES (4, 'user')})
+{
+	my $errors = '';
+	my $user = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), map { ('-c', $_) }
+			'BEGIN', $change, 'SELECT pg_advisory_lock(211)',
+			q{DO 'BEGIN WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))
+				LOOP PERFORM pg_sleep(0.01), pg_stat_clear_snapshot(); END LOOP; END'}, 'COMMIT' ],
+		'<', \'', '>', '/dev/null', '2>', \$errors, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	ok(wait_until($node, 'postgres', q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 211}, 1), $change);
+	produce($topic{raced}, map { qq({"id": $_, "v": "second"}) } 1 .. 5);
+	$user->finish;
+	is($errors, '', 'the stream waits for it');
+	caught_up('raced', $topic{raced});
+	is(ask(q{SELECT string_agg(id || ' ' || v, ', ' ORDER BY id) FROM raced}), join(', ', map { "$_ second" } 1 .. 5), 'and comes after it');
+	ask(q{DELETE FROM raced WHERE id = 4; UPDATE raced SET v = 'first'});
+}
+is(ledger('raced'), '18|18|0|0|t', 'no message is refused for it');
+
+# --- a right that is taken away: several rows at once are not written without it either
+ask(q{CREATE TABLE revoked (id int PRIMARY KEY, v int); GRANT INSERT, SELECT, UPDATE ON revoked TO app});
+$topic{revoked} = $kafka->new_topic('revoked', 1);
+ask("SET ROLE app; SELECT userstream.create_stream('revoked', 'kafka', '$topic{revoked}', 'revoked', mode => 'upsert',
+	options => '{\"tombstone\": \"ignore\"}')");
+produce($topic{revoked}, map { qq({"id": $_, "v": 1}) } 1 .. 3);
+caught_up('revoked', $topic{revoked});
+ask('REVOKE UPDATE ON revoked FROM app');
+produce($topic{revoked}, map { qq({"id": $_, "v": 2}) } 1 .. 4);
+ok(wait_until($node, 'postgres', q{SELECT state, last_error LIKE 'permission denied for table revoked%'
+			FROM userstream.stream_status WHERE stream = 'revoked'}, 'stopped|t'), 'without UPDATE the stream stops');
+is(ask('SELECT string_agg(id || \' \' || v, \', \' ORDER BY id) FROM revoked'), '1 1, 2 1, 3 1', 'and has written nothing');
+
 # --- an index that goes and comes
 ask('ALTER TABLE long DROP CONSTRAINT long_pkey');
 produce($topic{long}, '{"k": "c", "v": 1}');
