@@ -55,8 +55,9 @@ typedef bool UsUpdateIndexes;
 #define us_insert_index_tuples(rri, slot, estate) \
 	ExecInsertIndexTuples((rri), (slot), (estate), false, false, NULL, NIL, false)
 #define us_update_index_tuples(rri, slot, estate, which) \
-	((which) == TU_None ? NIL : ExecInsertIndexTuples((rri), (slot), (estate), true, false, NULL, NIL, \
-													  (which) == TU_Summarizing))
+	((which) == TU_None ? NIL : \
+	 ExecInsertIndexTuples((rri), (slot), (estate), true, false, NULL, NIL, \
+						   (which) == TU_Summarizing))
 #endif
 #if PG_VERSION_NUM < 180000
 #define us_check_index_constraints(rri, slot, estate, conflict, arbiters) \

@@ -132,7 +132,8 @@ same_key(const UsKey *key, const Folded *entry, const TupleTableSlot *slot)
 		int			column = key->attnums[i] - 1;
 
 		if (!DatumGetBool(FunctionCall2Coll(&key->equal[i], key->collations[i],
-											entry->slot->tts_values[column], slot->tts_values[column])))
+											entry->slot->tts_values[column],
+											slot->tts_values[column])))
 			return false;
 	}
 	return true;
