@@ -115,7 +115,8 @@ OBJS = \
 	worker/decode_avro.o \
 	worker/avro_read.o \
 	worker/avro_schema.o \
-	worker/avro_text.o \
+	worker/scalar_text.o \
+	worker/decimal_text.o \
 	worker/json_tree.o \
 	worker/jsonb_build.o \
 	worker/schemas.o \

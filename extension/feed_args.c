@@ -11,7 +11,7 @@
 #include "extension/feed.h"
 #include "extension/server.h"
 #include "utils/builtins.h"
-#include "utils/regproc.h"
+#include "worker/expand.h"
 
 #define MAX_RETRIES			100
 #define CLEAR				"-"	/* the value of an argument of alter_feed that removes */
@@ -30,29 +30,6 @@ enum
 	ARG_OPTIONS,
 	ARG_IF_NOT_EXISTS
 };
-
-static void
-transform_context(void *argument)
-{
-	(void) argument;
-	errcontext("argument \"transform\", which is a signature such as format_user(jsonb)");
-}
-
-/* with the caller's search path, as he would call it */
-static Oid
-find_function(const char *signature)
-{
-	ErrorContextCallback callback;
-	Datum		result;
-
-	callback.callback = transform_context;
-	callback.arg = NULL;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-	result = DirectFunctionCall1(regprocedurein, CStringGetDatum(signature));
-	error_context_stack = callback.previous;
-	return DatumGetObjectId(result);
-}
 
 static void
 check_values(UsFeedArgs *args)
@@ -94,7 +71,7 @@ us_feed_args_create(FunctionCallInfo fcinfo, UsFeedArgs *args)
 	us_args_check_name("feed", args->name);
 	check_values(args);
 	transform = us_args_text(fcinfo, ARG_TRANSFORM, NULL);
-	args->transform_oid = transform == NULL ? InvalidOid : find_function(transform);
+	args->transform_oid = transform == NULL ? InvalidOid : us_expand_resolve(transform);
 }
 
 /* the old options with the new ones over them; a JSON null removes when stored */
@@ -119,7 +96,7 @@ kept_transform(const UsFeed *feed)
 {
 	if (feed->transform == NULL || us_feed_is_home(feed))
 		return feed->transform_oid;
-	return find_function(feed->transform);
+	return us_expand_resolve(feed->transform);
 }
 
 void
@@ -156,7 +133,7 @@ us_feed_args_alter(FunctionCallInfo fcinfo, const UsFeed *feed, UsFeedArgs *args
 	if (transform == NULL)
 		args->transform_oid = kept_transform(feed);
 	else if (strcmp(transform, CLEAR) != 0)
-		args->transform_oid = find_function(transform);
+		args->transform_oid = us_expand_resolve(transform);
 }
 
 char *

@@ -15,9 +15,11 @@
 #include "mb/pg_wchar.h"
 
 #include "worker/avro_read.h"
-#include "worker/avro_text.h"
+#include "worker/decimal_text.h"
+#include "worker/scalar_text.h"
 
 #define MAX_VARINT_BYTES	10
+#define MAX_DECIMAL_BYTES	4096	/* of a message that nothing else bounds: the work is quadratic */
 #define BAD_ENCODING	"22021"
 #define OUT_OF_RANGE	"22008"
 
@@ -297,24 +299,24 @@ take_int(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
 		return false;
 	if (type->kind == US_AVRO_INT && (number < PG_INT32_MIN || number > PG_INT32_MAX))
 		return us_avro_refuse(walk, US_AVRO_BAD_BYTES, "message holds an int of more than 32 bits");
-	text = us_decoder_text(walk->decoder, US_AVRO_TEXT_BYTES);
+	text = us_decoder_text(walk->decoder, US_TEXT_BYTES);
 	switch (type->logical)
 	{
 		case US_AVRO_DATE:
-			len = us_avro_date_text(number, text);
+			len = us_text_date(number, text);
 			break;
 		case US_AVRO_TIME:
-			len = us_avro_time_text(number, type->units_per_second, text);
+			len = us_text_time(number, type->units_per_second, text);
 			break;
 		case US_AVRO_TIMESTAMP:
 		case US_AVRO_LOCAL_TIMESTAMP:
-			len = us_avro_timestamp_text(number, type->units_per_second, zoned, text);
+			len = us_text_timestamp(number, type->units_per_second, zoned, text);
 			break;
 		default:
-			len = us_avro_int_text(number, text);
-			return set_text(walk, value, US_VALUE_NUMBER, text, US_AVRO_TEXT_BYTES, len);
+			len = us_text_int(number, text);
+			return set_text(walk, value, US_VALUE_NUMBER, text, US_TEXT_BYTES, len);
 	}
-	return set_text(walk, value, US_VALUE_STRING, text, US_AVRO_TEXT_BYTES, len);
+	return set_text(walk, value, US_VALUE_STRING, text, US_TEXT_BYTES, len);
 }
 
 static bool
@@ -328,11 +330,11 @@ take_float(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
 
 	if (!read_float(walk, is_single ? sizeof(float) : sizeof(double), &single, &number))
 		return false;
-	text = us_decoder_text(walk->decoder, US_AVRO_TEXT_BYTES);
-	len = is_single ? us_avro_float_text(single, text) : us_avro_double_text(number, text);
+	text = us_decoder_text(walk->decoder, US_TEXT_BYTES);
+	len = is_single ? us_text_float(single, text) : us_text_double(number, text);
 	/* JSON has no number for NaN and Infinity */
 	return set_text(walk, value, text[len - 1] >= '0' && text[len - 1] <= '9' ?
-					US_VALUE_NUMBER : US_VALUE_STRING, text, US_AVRO_TEXT_BYTES, len);
+					US_VALUE_NUMBER : US_VALUE_STRING, text, US_TEXT_BYTES, len);
 }
 
 /* bytes and fixed, whatever they stand for */
@@ -347,27 +349,27 @@ take_bytes(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
 	if (type->kind == US_AVRO_FIXED ? !read_bytes(walk, len, &bytes) :
 		!read_counted(walk, &bytes, &len))
 		return false;
-	if (type->logical == US_AVRO_DECIMAL && len > US_AVRO_DECIMAL_BYTES)
+	if (type->logical == US_AVRO_DECIMAL && len > MAX_DECIMAL_BYTES)
 		return us_avro_refuse(walk, US_AVRO_TOO_LARGE, "message holds a decimal of more than 4096 bytes");
 	if ((size_t) len > US_AVRO_MAX_JSON_BYTES / 2)
 		return us_avro_refuse(walk, US_AVRO_TOO_LARGE, "message holds more than 64 MB of bytes");
-	room = type->logical == US_AVRO_DECIMAL ? US_AVRO_DECIMAL_TEXT(len, type->scale) :
-		Max((size_t) len * 2 + 2, US_AVRO_TEXT_BYTES);
+	room = type->logical == US_AVRO_DECIMAL ? US_DECIMAL_TEXT_BYTES(len, type->scale) :
+		Max((size_t) len * 2 + 2, US_TEXT_BYTES);
 	text = us_decoder_text(walk->decoder, room);
 	switch (type->logical)
 	{
 		case US_AVRO_DECIMAL:
 			return set_text(walk, value, US_VALUE_NUMBER, text, room,
-							us_avro_decimal_text(bytes, len, type->scale, text));
+							us_decimal_text(bytes, len, type->scale, text));
 		case US_AVRO_UUID:
 			return set_text(walk, value, US_VALUE_STRING, text, room,
-							us_avro_uuid_text(bytes, text));
+							us_text_uuid(bytes, text));
 		case US_AVRO_DURATION:
 			return set_text(walk, value, US_VALUE_STRING, text, room,
-							us_avro_duration_text(bytes, text));
+							us_text_duration(bytes, text));
 		default:
 			return set_text(walk, value, US_VALUE_STRING, text, room,
-							us_avro_bytes_text(bytes, len, text));
+							us_text_bytes(bytes, len, text));
 	}
 }
 

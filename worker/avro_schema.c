@@ -15,10 +15,10 @@
 #include <limits.h>
 
 #include "worker/avro_schema.h"
+#include "worker/decimal_text.h"
 #include "worker/json_tree.h"
 
 #define MAX_DEPTH		100
-#define MAX_SCALE		16383	/* digits that numeric keeps behind the point */
 #define MAX_FIXED		(64 * 1024 * 1024)
 #define DURATION_SIZE	12
 #define UUID_SIZE		16
@@ -256,7 +256,7 @@ set_logical(UsAvroType *type, const UsJson *json)
 {
 	const char *name = us_json_string_member(json, "logicalType");
 	int			precision = us_json_int_member(json, "precision", 1, INT_MAX, 0);
-	int			scale = us_json_int_member(json, "scale", 0, MAX_SCALE,
+	int			scale = us_json_int_member(json, "scale", 0, US_DECIMAL_SCALE_MAX,
 										   us_json_member(json, "scale") == NULL ? 0 : -1);
 
 	for (size_t i = 0; name != NULL && i < lengthof(logical_rules); i++)

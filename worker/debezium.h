@@ -33,7 +33,7 @@ typedef struct UsDebeziumType
 {
 	UsDebeziumKind kind;
 	bool		is_array;		/* the kind is that of its elements */
-	int			digits;			/* decimal places of a second that a unit is: 3, 6, 9 */
+	int			units_per_second;	/* of times: thousand, million, billion */
 	int			number;			/* scale of DECIMAL, length of BITS; US_DEBEZIUM_NO_NUMBER */
 } UsDebeziumType;
 

@@ -20,23 +20,23 @@ static const struct
 {
 	const char *name;
 	UsDebeziumKind kind;
-	int			digits;
+	int			units_per_second;
 }			names[] =
 {
 	{CONNECT "Date", US_DEBEZIUM_DATE, 0},
-	{CONNECT "Time", US_DEBEZIUM_TIME, 3},
-	{CONNECT "Timestamp", US_DEBEZIUM_TIMESTAMP, 3},
+	{CONNECT "Time", US_DEBEZIUM_TIME, 1000},
+	{CONNECT "Timestamp", US_DEBEZIUM_TIMESTAMP, 1000},
 	{CONNECT "Decimal", US_DEBEZIUM_DECIMAL, 0},
 	{"io.debezium.time.Date", US_DEBEZIUM_DATE, 0},
-	{"io.debezium.time.Time", US_DEBEZIUM_TIME, 3},
-	{"io.debezium.time.MicroTime", US_DEBEZIUM_TIME, 6},
-	{"io.debezium.time.NanoTime", US_DEBEZIUM_TIME, 9},
-	{"io.debezium.time.Timestamp", US_DEBEZIUM_TIMESTAMP, 3},
-	{"io.debezium.time.MicroTimestamp", US_DEBEZIUM_TIMESTAMP, 6},
-	{"io.debezium.time.NanoTimestamp", US_DEBEZIUM_TIMESTAMP, 9},
+	{"io.debezium.time.Time", US_DEBEZIUM_TIME, 1000},
+	{"io.debezium.time.MicroTime", US_DEBEZIUM_TIME, 1000000},
+	{"io.debezium.time.NanoTime", US_DEBEZIUM_TIME, 1000000000},
+	{"io.debezium.time.Timestamp", US_DEBEZIUM_TIMESTAMP, 1000},
+	{"io.debezium.time.MicroTimestamp", US_DEBEZIUM_TIMESTAMP, 1000000},
+	{"io.debezium.time.NanoTimestamp", US_DEBEZIUM_TIMESTAMP, 1000000000},
 	{"io.debezium.time.ZonedTimestamp", US_DEBEZIUM_ZONED, 0},
-	{"io.debezium.time.MicroDuration", US_DEBEZIUM_DURATION, 6},
-	{"io.debezium.time.NanoDuration", US_DEBEZIUM_DURATION, 9},
+	{"io.debezium.time.MicroDuration", US_DEBEZIUM_DURATION, 1000000},
+	{"io.debezium.time.NanoDuration", US_DEBEZIUM_DURATION, 1000000000},
 	{"io.debezium.data.VariableScaleDecimal", US_DEBEZIUM_VARIABLE, 0},
 	{"io.debezium.data.Bits", US_DEBEZIUM_BITS, 0},
 	{"io.debezium.data.geometry.Point", US_DEBEZIUM_POINT, 0},
@@ -118,7 +118,7 @@ make_type(const UsValue *type, const UsValue *name, const UsValue *scale, const 
 		if (!is_text(name, names[i].name))
 			continue;
 		result.kind = names[i].kind;
-		result.digits = names[i].digits;
+		result.units_per_second = names[i].units_per_second;
 	}
 	result.number = small_number(result.kind == US_DEBEZIUM_BITS ? length : scale);
 	return result;

@@ -15,17 +15,10 @@
 
 #include "common/base64.h"
 #include "worker/debezium.h"
+#include "worker/decimal_text.h"
 #include "worker/json_token.h"
+#include "worker/scalar_text.h"
 
-#define DAYS_MAX			INT64CONST(3000000000)	/* far beyond what date holds */
-#define EPOCH_DAYS			719468	/* from 0000-03-01 to 1970-01-01 */
-#define ERA_DAYS			146097	/* of 400 years */
-#define SECONDS_OF_DAY		86400
-#define TEXT_BYTES			64	/* room for any date, time or number of 64 bits */
-#define SCALE_MAX			16383	/* of numeric */
-#define DECIMAL_BYTES_MAX	54500	/* about 131,072 digits, which is what numeric holds */
-#define LIMB				1000000000
-#define LIMB_DIGITS			9
 #define BITS_MAX			1000000
 
 /* what the driver of PostgreSQL gives for infinity, in ms; Debezium hands it on, also as us */
@@ -115,103 +108,43 @@ take_integer(Conversion *c, int64 *result)
  * Dates and times.
  */
 
-/* quotient towards minus infinity, and what remains: 0 .. divisor - 1 */
-static inline int64
-floor_divide(int64 number, int64 divisor, int64 *rest)
-{
-	int64		quotient = number / divisor;
-
-	*rest = number % divisor;
-	if (*rest < 0)
-	{
-		*rest += divisor;
-		quotient--;
-	}
-	return quotient;
-}
-
-/*
- * A day of the Gregorian calendar, extended to all times: years that begin in
- * March, so that the leap day is the last.  Returns the length; *bc says that
- * " BC" belongs behind date and time.
- */
-static int
-write_date(char *out, int64 days, bool *bc)
-{
-	int64		day_of_era;
-	int64		era = floor_divide(days + EPOCH_DAYS, ERA_DAYS, &day_of_era);
-	int64		year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 -
-							   day_of_era / 146096) / 365;
-	int			day_of_year = (int) (day_of_era - (365 * year_of_era + year_of_era / 4 -
-												   year_of_era / 100));
-	int			march_month = (5 * day_of_year + 2) / 153;
-	int			day = day_of_year - (153 * march_month + 2) / 5 + 1;
-	int			month = march_month < 10 ? march_month + 3 : march_month - 9;
-	int64		year = year_of_era + era * 400 + (month <= 2);
-
-	*bc = year <= 0;
-	return sprintf(out, "%04d-%02d-%02d", (int) (*bc ? 1 - year : year), month, day);
-}
-
-static int64
-units_of_second(const UsDebeziumType *type)
-{
-	return type->digits == 3 ? 1000 : type->digits == 6 ? 1000000 : 1000000000;
-}
-
-/* hours:minutes:seconds and what of a second is not zero; returns the length */
-static int
-write_time(char *out, int64 units, const UsDebeziumType *type)
-{
-	int64		fraction;
-	int64		seconds = floor_divide(units, units_of_second(type), &fraction);
-	int			len = sprintf(out, "%02d:%02d:%02d", (int) (seconds / 3600),
-							  (int) (seconds / 60 % 60), (int) (seconds % 60));
-
-	if (fraction == 0)
-		return len;
-	len += sprintf(out + len, ".%0*d", type->digits, (int) fraction);
-	while (out[len - 1] == '0')
-		len--;
-	return len;
-}
-
+/* len of a text in a buffer, which is -1 where PostgreSQL has no such value */
 static bool
-convert_date(Conversion *c)
+set_moment(Conversion *c, const char *text, int len)
 {
-	char		text[TEXT_BYTES];
-	int64		days;
-	int			len;
-	bool		bc;
-
-	if (!take_integer(c, &days))
-		return false;
-	if (days == PG_INT32_MAX || days == PG_INT32_MIN)
-		len = sprintf(text, "%s", days > 0 ? "infinity" : "-infinity");
-	else if (days > DAYS_MAX || days < -DAYS_MAX)
-		return refuse(c, DATETIME_RANGE, "date out of range");
-	else
-	{
-		len = write_date(text, days, &bc);
-		if (bc)
-			len += sprintf(text + len, " BC");
-	}
+	if (len < 0)
+		return refuse(c, DATETIME_RANGE, "date or time out of range");
 	set_text(c, US_VALUE_STRING, text, len);
 	return true;
 }
 
 static bool
+set_infinity(Conversion *c, bool positive)
+{
+	return positive ? set_moment(c, "infinity", 8) : set_moment(c, "-infinity", 9);
+}
+
+static bool
+convert_date(Conversion *c)
+{
+	char		text[US_TEXT_BYTES];
+	int64		days;
+
+	if (!take_integer(c, &days))
+		return false;
+	if (days == PG_INT32_MAX || days == PG_INT32_MIN)
+		return set_infinity(c, days > 0);
+	return set_moment(c, text, us_text_date(days, text));
+}
+
+static bool
 convert_time(Conversion *c)
 {
-	char		text[TEXT_BYTES];
+	char		text[US_TEXT_BYTES];
 	int64		units;
 
-	if (!take_integer(c, &units))
-		return false;
-	if (units < 0 || units > SECONDS_OF_DAY * units_of_second(c->type))
-		return refuse(c, DATETIME_RANGE, "time out of range");
-	set_text(c, US_VALUE_STRING, text, write_time(text, units, c->type));
-	return true;
+	return take_integer(c, &units) &&
+		set_moment(c, text, us_text_time(units, c->type->units_per_second, text));
 }
 
 /* -1, 1, 0 = it is finite */
@@ -229,50 +162,34 @@ infinity_sign(int64 units)
 static bool
 convert_timestamp(Conversion *c)
 {
-	char		text[TEXT_BYTES];
+	char		text[US_TEXT_BYTES];
 	int64		units;
-	int64		days;
-	int64		rest;
-	int			len;
 	int			sign;
-	bool		bc;
 
 	if (!take_integer(c, &units))
 		return false;
 	sign = infinity_sign(units);
-	days = floor_divide(units, SECONDS_OF_DAY * units_of_second(c->type), &rest);
 	if (sign != 0)
-		len = sprintf(text, "%s", sign > 0 ? "infinity" : "-infinity");
-	else if (days > DAYS_MAX || days < -DAYS_MAX)
-		return refuse(c, DATETIME_RANGE, "timestamp out of range");
-	else
-	{
-		len = write_date(text, days, &bc);
-		text[len++] = ' ';
-		len += write_time(text + len, rest, c->type);
-		if (bc)
-			len += sprintf(text + len, " BC");
-	}
-	set_text(c, US_VALUE_STRING, text, len);
-	return true;
+		return set_infinity(c, sign > 0);
+	return set_moment(c, text, us_text_timestamp(units, c->type->units_per_second, false, text));
 }
 
+/* a fraction of a second keeps its zeros: interval's input takes them */
 static bool
 convert_duration(Conversion *c)
 {
-	char		text[TEXT_BYTES];
+	char		text[US_TEXT_BYTES];
 	int64		units;
-	int64		fraction;
+	uint64		second = (uint64) c->type->units_per_second;
 	uint64		magnitude;
+	int			digits = second == 1000000 ? 6 : 9;
 	int			len;
 
 	if (!take_integer(c, &units))
 		return false;
 	magnitude = units < 0 ? 0 - (uint64) units : (uint64) units;
-	fraction = (int64) (magnitude % (uint64) units_of_second(c->type));
 	len = sprintf(text, "%s" UINT64_FORMAT ".%0*d seconds", units < 0 ? "-" : "",
-				  magnitude / (uint64) units_of_second(c->type), c->type->digits,
-				  (int) fraction);
+				  magnitude / second, digits, (int) (magnitude % second));
 	set_text(c, US_VALUE_STRING, text, len);
 	return true;
 }
@@ -298,11 +215,7 @@ convert_zoned(Conversion *c)
 
 	if (has_prefix(c->value, "+292278994-08-16T23:00:00") ||
 		has_prefix(c->value, "-292275055-05-16T23:00:00"))
-	{
-		set_text(c, US_VALUE_STRING, data[0] == '+' ? "infinity" : "-infinity",
-				 data[0] == '+' ? 8 : 9);
-		return true;
-	}
+		return set_infinity(c, data[0] == '+');
 	if (len < 5 || (data[0] != '+' && data[0] != '-' && memcmp(data, "0000-", 5) != 0))
 		return true;
 	if (data[0] == '+')
@@ -316,9 +229,9 @@ convert_zoned(Conversion *c)
 		year = year * 10 + (data[digits] - '0');
 	if (digits == len || data[digits] != '-')
 		return refuse(c, DATETIME_RANGE, "timestamp out of range");
-	text = us_decoder_text(c->decoder, len + TEXT_BYTES);
+	text = us_decoder_text(c->decoder, len + US_TEXT_BYTES);
 	len = (uint32) sprintf(text, "%04d%.*s BC", year + 1, (int) (len - digits), data + digits);
-	us_decoder_text_trim(c->decoder, c->value->len + TEXT_BYTES - len);
+	us_decoder_text_trim(c->decoder, c->value->len + US_TEXT_BYTES - len);
 	*c->value = (UsValue) {text, len, US_VALUE_STRING};
 	return true;
 }
@@ -328,7 +241,7 @@ convert_zoned(Conversion *c)
  */
 
 /* what base64 stands for, in the decoder's text; NULL = it is none, and that is refused */
-static unsigned char *
+static char *
 take_base64(Conversion *c, const UsValue *base64, int *len)
 {
 	int			room = pg_b64_dec_len((int) base64->len);
@@ -337,36 +250,22 @@ take_base64(Conversion *c, const UsValue *base64, int *len)
 	/* through void: the argument is unsigned in some versions */
 	*len = pg_b64_decode(base64->data, (int) base64->len, (void *) bytes, room);
 	if (*len >= 0)
-		return (unsigned char *) bytes;
+		return bytes;
 	(void) refuse(c, "22023", "invalid base64");
 	return NULL;
-}
-
-static void
-write_hex(char *out, const unsigned char *bytes, int len)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (int i = 0; i < len; i++)
-	{
-		*out++ = digits[bytes[i] >> 4];
-		*out++ = digits[bytes[i] & 0xf];
-	}
 }
 
 static bool
 convert_bytes(Conversion *c)
 {
 	int			len;
-	unsigned char *bytes = take_base64(c, c->value, &len);
+	char	   *bytes = take_base64(c, c->value, &len);
 	char	   *text;
 
 	if (bytes == NULL)
 		return false;
 	text = us_decoder_text(c->decoder, 2 + (size_t) len * 2);
-	memcpy(text, "\\x", 2);
-	write_hex(text + 2, bytes, len);
-	*c->value = (UsValue) {text, 2 + (uint32) len * 2, US_VALUE_STRING};
+	*c->value = (UsValue) {text, (uint32) us_text_bytes(bytes, len, text), US_VALUE_STRING};
 	return true;
 }
 
@@ -374,7 +273,7 @@ static bool
 convert_bits(Conversion *c)
 {
 	int			len;
-	unsigned char *bytes = take_base64(c, c->value, &len);
+	char	   *bytes = take_base64(c, c->value, &len);
 	int			count = c->type->number;
 	char	   *text;
 
@@ -387,7 +286,7 @@ convert_bits(Conversion *c)
 		return refuse(c, OUT_OF_RANGE, "too many bits");
 	text = us_decoder_text(c->decoder, count);
 	for (int bit = 0; bit < count; bit++)
-		text[count - 1 - bit] = bit / 8 < len && (bytes[bit / 8] >> bit % 8) & 1 ? '1' : '0';
+		text[count - 1 - bit] = bit / 8 < len && ((unsigned char) bytes[bit / 8] >> bit % 8) & 1 ? '1' : '0';
 	*c->value = (UsValue) {text, (uint32) count, US_VALUE_STRING};
 	return true;
 }
@@ -396,92 +295,22 @@ convert_bits(Conversion *c)
  * Decimals.
  */
 
-/* digits of a magnitude of len bytes, the highest first; returns how many, 1 at least */
-static int
-write_magnitude(char *out, const unsigned char *bytes, int len)
-{
-	int			room = len * 241 / (100 * LIMB_DIGITS) + 2; /* 2.41 digits a byte */
-	uint32	   *limbs = palloc(sizeof(uint32) * room);
-	int			nlimbs = 1;
-	int			n;
-
-	limbs[0] = 0;
-	for (int i = 0; i < len;)
-	{
-		int			first = i;
-		uint64		carry = 0;
-		int			shift;
-
-		/* four bytes at a time, what is odd at first */
-		do
-			carry = carry << 8 | bytes[i++];
-		while ((len - i) % 4 != 0);
-		shift = (i - first) * 8;
-		for (int k = 0; k < nlimbs; k++)
-		{
-			carry += (uint64) limbs[k] << shift;
-			limbs[k] = (uint32) (carry % LIMB);
-			carry /= LIMB;
-		}
-		for (; carry > 0; carry /= LIMB)
-			limbs[nlimbs++] = (uint32) (carry % LIMB);
-	}
-	n = sprintf(out, "%u", limbs[nlimbs - 1]);
-	for (int k = nlimbs - 2; k >= 0; k--)
-		n += sprintf(out + n, "%09u", limbs[k]);
-	pfree(limbs);
-	return n;
-}
-
-/* digits with a point before the last scale of them, zeros as needed; returns the length */
-static int
-write_scaled(char *out, const char *digits, int count, int scale)
-{
-	char	   *start = out;
-	int			before = count - scale; /* digits before the point */
-
-	if (count == 1 && digits[0] == '0' && scale < 0)
-		before = 1;
-	if (before <= 0)
-		*out++ = '0';
-	for (int i = 0; i < before; i++)
-		*out++ = i < count ? digits[i] : '0';
-	if (scale > 0)
-		*out++ = '.';
-	for (int i = before; i < count && scale > 0; i++)
-		*out++ = i < 0 ? '0' : digits[i];
-	return (int) (out - start);
-}
-
 static bool
 convert_unscaled(Conversion *c, const UsValue *base64, int scale)
 {
 	int			len;
-	unsigned char *bytes = take_base64(c, base64, &len);
-	bool		minus;
+	char	   *bytes = take_base64(c, base64, &len);
 	size_t		room;
-	char	   *digits;
 	char	   *text;
 	int			count;
 
 	if (bytes == NULL)
 		return false;
-	if (scale < -SCALE_MAX || scale > SCALE_MAX || len > DECIMAL_BYTES_MAX)
+	if (abs(scale) > US_DECIMAL_SCALE_MAX || len > US_DECIMAL_BYTES_MAX)
 		return refuse(c, OUT_OF_RANGE, "decimal out of range");
-	minus = len > 0 && (bytes[0] & 0x80) != 0;
-	for (int i = len - 1, carry = 1; minus && i >= 0; i--)
-	{
-		int			byte = (unsigned char) ~bytes[i] + carry;
-
-		bytes[i] = (unsigned char) byte;
-		carry = byte >> 8;
-	}
-	digits = us_decoder_text(c->decoder, (size_t) len * 3 + 2 * LIMB_DIGITS);
-	count = write_magnitude(digits, bytes, len);
-	room = count + abs(scale) + 4;
+	room = US_DECIMAL_TEXT_BYTES(len, scale);
 	text = us_decoder_text(c->decoder, room);
-	text[0] = '-';
-	count = write_scaled(text + minus, digits, count, scale) + minus;
+	count = us_decimal_text(bytes, len, scale, text);
 	us_decoder_text_trim(c->decoder, room - count);
 	*c->value = (UsValue) {text, (uint32) count, US_VALUE_NUMBER};
 	return true;
@@ -537,7 +366,7 @@ convert_variable(Conversion *c)
 	scale.value = &values[PART_SCALE];
 	if (values[PART_VALUE].kind != US_VALUE_STRING || !take_integer(&scale, &number))
 		return refuse(c, INVALID_TEXT, "a decimal that is none");
-	if (number < -SCALE_MAX || number > SCALE_MAX)
+	if (number < -US_DECIMAL_SCALE_MAX || number > US_DECIMAL_SCALE_MAX)
 		return refuse(c, OUT_OF_RANGE, "decimal out of range");
 	return convert_unscaled(c, &values[PART_VALUE], (int) number);
 }
@@ -571,7 +400,7 @@ convert_geometry(Conversion *c)
 {
 	UsValue		values[NPARTS];
 	const UsValue *srid = &values[PART_SRID];
-	unsigned char *bytes;
+	char	   *bytes;
 	char	   *text;
 	int			len;
 	int			start = 0;
@@ -584,7 +413,7 @@ convert_geometry(Conversion *c)
 	text = us_decoder_text(c->decoder, (size_t) len * 2 + srid->len + 8);
 	if (srid->kind == US_VALUE_NUMBER)
 		start = sprintf(text, "SRID=%.*s;", (int) srid->len, srid->data);
-	write_hex(text + start, bytes, len);
+	us_text_hex(bytes, len, text + start);
 	*c->value = (UsValue) {text, (uint32) (start + len * 2), US_VALUE_STRING};
 	return true;
 }

@@ -4,7 +4,7 @@
  *
  * The message is read once, by the schema that its number stands for; what no
  * path wants is stepped over unlooked at.  A scalar becomes the text that the
- * input functions of PostgreSQL's types take (avro_text.h); a record, array or
+ * input functions of PostgreSQL's types take (scalar_text.h); a record, array or
  * map that is wanted whole becomes JSON.  Neither the depth nor the work is
  * the message's to choose: values that take no bytes are counted too.
  *-------------------------------------------------------------------------

@@ -62,6 +62,13 @@ extern UsPiece *us_expand_run(UsExpand *expand, const UsMessage *messages, const
 extern int	us_expand_failed_at(const UsExpand *expand);
 
 /*
+ * us_expand_resolve -- the function that a signature, such as app.f(jsonb), names
+ *
+ * Errors:  what regprocedure's input raises, with a hint
+ */
+extern Oid	us_expand_resolve(const char *signature);
+
+/*
  * us_expand_check -- whether a function can be the filter or transform of a stream
  *
  * In:      kept       the function that the stream has; InvalidOid = resolve

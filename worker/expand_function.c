@@ -128,11 +128,33 @@ us_expand_find_function(Oid oid, const char *signature, Oid target, const char *
 	return function;
 }
 
+static void
+report_signature(void *arg)
+{
+	(void) arg;
+	if (geterrcode() != ERRCODE_UNDEFINED_FUNCTION)
+		errhint("Write the function with its argument, such as app.format_user(jsonb).");
+	else
+		errhint("Create it first, or write its schema too, such as app.format_user(jsonb): it is looked for in your search_path.");
+}
+
+/* with the caller's search path, as he would call it */
+Oid
+us_expand_resolve(const char *signature)
+{
+	ErrorContextCallback callback = {error_context_stack, report_signature, NULL};
+	Datum		function;
+
+	error_context_stack = &callback;
+	function = DirectFunctionCall1(regprocedurein, CStringGetDatum(signature));
+	error_context_stack = callback.previous;
+	return DatumGetObjectId(function);
+}
+
 Oid
 us_expand_check(Oid kept, const char *signature, Oid target, const char *format, Oid owner)
 {
-	Oid			oid = OidIsValid(kept) ? kept :
-		DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(signature)));
+	Oid			oid = OidIsValid(kept) ? kept : us_expand_resolve(signature);
 
 	(void) us_expand_find_function(oid, signature, target, format);
 	if (us_function_aclcheck(oid, owner, ACL_EXECUTE) != ACLCHECK_OK)

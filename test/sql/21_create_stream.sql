@@ -231,7 +231,8 @@ SELECT is(create_with('{"mode": "''upsrt''"}'),
 SELECT is(create_with('{"key": "''{id}''"}'),
 	E'22023: mode append takes no key\nLeave key out, or choose mode => ''upsert''.', 'a key is for upsert');
 SELECT is(create_with('{"transform": "''f(jsonb)''"}'),
-	E'42883: function "f(jsonb)" does not exist', 'a transform has to be there');
+	E'42883: function "f(jsonb)" does not exist\n'
+	'Create it first, or write its schema too, such as app.format_user(jsonb): it is looked for in your search_path.', 'a transform has to be there');
 SELECT is(create_with('{"start_at": "''erliest''"}'),
 	E'22023: invalid start_at "erliest"\nPerhaps you meant "earliest".', 'a mistyped start is corrected');
 SELECT is(create_with('{"on_error": "''skip all''"}'),

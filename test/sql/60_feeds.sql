@@ -182,6 +182,8 @@ ROLLBACK;
 -- ---------------------------------------------------------------------------
 -- what is refused
 -- ---------------------------------------------------------------------------
+SELECT is(create_with('{"transform": "''nothing(jsonb)''"}'), E'42883: function "nothing(jsonb)" does not exist\n'
+	'Create it first, or write its schema too, such as app.format_user(jsonb): it is looked for in your search_path.', 'a transform that is not there');
 SELECT is(split_part(create_with(arguments), E'\n', 1), expected, arguments)
 FROM (VALUES
 	('{"name": "NULL"}', '22004: argument "name" must not be null'),
@@ -193,7 +195,6 @@ FROM (VALUES
 	('{"topic": "''a b''"}', '22023: invalid topic "a b"'),
 	('{"topic": "''pgtap_nowhere''"}', '42704: topic "pgtap_nowhere" does not exist'),
 	('{"records": "''$.[''"}', '42601: syntax error at or near "[" of jsonpath input'),
-	('{"transform": "''nothing(jsonb)''"}', '42883: function "nothing(jsonb)" does not exist'),
 	('{"transform": "''two(jsonb, int)''"}', '42P13: function two(jsonb,integer) cannot be the transform of a feed'),
 	('{"transform": "''textual(jsonb)''"}', '42P13: function textual(jsonb) cannot be the transform of a feed'),
 	('{"retries": "101"}', '22023: invalid number of retries: 101'),

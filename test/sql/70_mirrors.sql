@@ -35,9 +35,10 @@ SELECT is(server_with($$hosts 'a, b:9043, [::1]:1', consistency 'local_one', pro
 	'none', 'all that needs no superuser');
 SELECT is(server_with($$consistency 'ONE'$$),
 	E'HV002: option "hosts" is required\nName at least one node: OPTIONS (hosts ''host:9042'').', 'a node is needed');
+SELECT is(server_with($$hosts 'a:b'$$), E'HV024: invalid value for option "hosts": "a:b"\nA port is a number from 1 to 65535.\n'
+	'Write it as ''host:9042, host2:9042''; an IPv6 address with a port needs brackets.', 'a port is a number');
 SELECT is(split_part(server_with(options), E'\n', 1), error, options)
 FROM (VALUES
-	($$hosts 'a:b'$$, 'HV024: invalid value for option "hosts": "a:b"'),
 	($$hosts 'a', consistency 'SOME'$$, 'HV024: invalid value for option "consistency": "SOME"'),
 	($$hosts 'a', consistency 'SERIAL'$$, 'HV024: invalid value for option "consistency": "SERIAL"'),
 	($$hosts 'a', protocol '3'$$, 'HV024: invalid value for option "protocol": "3"'),

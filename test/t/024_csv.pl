@@ -118,7 +118,8 @@ is(refusal("SELECT userstream.create_stream('x', 'kafka', 't', 'lines', format =
 		. "HINT:  Name one of them in columns, as it is, or in option \"header\" of the stream." ],
 	[ q(columns => '{"b": "@rest"}'), "0A000: column \"b\" cannot take \"\@rest\" of messages of format \"csv\"\n"
 		. "HINT:  Give it \"\@value\", which is the whole line." ],
-	[ q(transform => 'to_jsonb(jsonb)'), "42883: function \"to_jsonb(jsonb)\" does not exist" ];
+	[ q(transform => 'to_jsonb(jsonb)'), "42883: function \"to_jsonb(jsonb)\" does not exist\n"
+		. "HINT:  Create it first, or write its schema too, such as app.format_user(jsonb): it is looked for in your search_path." ];
 is(refusal(q(SELECT userstream.create_stream('x', 'kafka', 't', 'lines', options => '{"quote": "x"}'))),
 	"22023: option \"quote\" has no meaning for format \"json\"\nDETAIL:  It is about the fields of CSV.\nHINT:  Leave the option out.",
 	'they are for CSV only');

@@ -8,7 +8,7 @@
 #include "common/jsonapi.h"
 #include "test/unit/avro_help.h"
 #include "test/unit/tap.h"
-#include "worker/avro_text.h"
+#include "worker/scalar_text.h"
 #include "worker/json_tree.h"
 
 #define RECORD(fields)	"{\"type\":\"record\",\"name\":\"r\",\"fields\":[" fields "]}"
@@ -395,8 +395,8 @@ test_calendar(void)
 	{
 		bool		leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 		char		expected[48];
-		char		text[US_AVRO_TEXT_BYTES];
-		int			len = us_avro_date_text(days, text);
+		char		text[US_TEXT_BYTES];
+		int			len = us_text_date(days, text);
 
 		snprintf(expected, sizeof(expected), "%04d-%02d-%02d", year, month, day);
 		wrong += len != (int) strlen(expected) || memcmp(text, expected, len) != 0;

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
- * worker/avro_text.c
- *    scalar values of Avro -> texts that PostgreSQL's types take
+ * worker/scalar_text.c
+ *    scalar values -> texts that PostgreSQL's types take
  *-------------------------------------------------------------------------
  */
 #ifndef FRONTEND
@@ -12,11 +12,7 @@
 #include "common/shortest_dec.h"
 #include "datatype/timestamp.h"
 
-#include "worker/avro_text.h"
-
-#define LIMB			1000000000	/* base in which a long decimal is turned to digits */
-#define LIMB_DIGITS		9
-#define MAX_LIMBS		(US_AVRO_DECIMAL_BYTES * 8 / 29 + 1)	/* a limb holds 29 bits at least */
+#include "worker/scalar_text.h"
 
 #define FIRST_DAY		(-UNIX_EPOCH_JDATE) /* of what date and timestamp can hold */
 #define END_DAY			(DATE_END_JULIAN - UNIX_EPOCH_JDATE)
@@ -131,7 +127,7 @@ put_era(char *out, int64 year)
 }
 
 int
-us_avro_int_text(int64 value, char *text)
+us_text_int(int64 value, char *text)
 {
 	char	   *out = text;
 
@@ -141,19 +137,19 @@ us_avro_int_text(int64 value, char *text)
 }
 
 int
-us_avro_float_text(float value, char *text)
+us_text_float(float value, char *text)
 {
 	return float_to_shortest_decimal_bufn(value, text);
 }
 
 int
-us_avro_double_text(double value, char *text)
+us_text_double(double value, char *text)
 {
 	return double_to_shortest_decimal_bufn(value, text);
 }
 
 int
-us_avro_date_text(int64 days, char *text)
+us_text_date(int64 days, char *text)
 {
 	int64		year;
 	char	   *out;
@@ -165,7 +161,7 @@ us_avro_date_text(int64 days, char *text)
 }
 
 int
-us_avro_time_text(int64 units, int units_per_second, char *text)
+us_text_time(int64 units, int units_per_second, char *text)
 {
 	if (units < 0 || units > (int64) SECS_PER_DAY * units_per_second)
 		return -1;
@@ -173,7 +169,7 @@ us_avro_time_text(int64 units, int units_per_second, char *text)
 }
 
 int
-us_avro_timestamp_text(int64 units, int units_per_second, bool zoned, char *text)
+us_text_timestamp(int64 units, int units_per_second, bool zoned, char *text)
 {
 	int64		day_units = (int64) SECS_PER_DAY * units_per_second;
 	int64		days = floor_divide(units, day_units);
@@ -207,7 +203,7 @@ put_hex(char *out, const char *bytes, int len)
 }
 
 int
-us_avro_uuid_text(const char *bytes, char *text)
+us_text_uuid(const char *bytes, char *text)
 {
 	static const int groups[] = {4, 2, 2, 2, 6};
 	char	   *out = text;
@@ -231,7 +227,7 @@ read_uint32(const char *bytes)
 }
 
 int
-us_avro_duration_text(const char *bytes, char *text)
+us_text_duration(const char *bytes, char *text)
 {
 	uint32		millis = read_uint32(bytes + 8);
 	char	   *out = text;
@@ -248,72 +244,14 @@ us_avro_duration_text(const char *bytes, char *text)
 	return (int) (out - text);
 }
 
-/* the amount in base LIMB, the lowest first; returns how many there are */
-static int
-read_limbs(const char *bytes, int len, bool negative, uint32 *limbs)
+void
+us_text_hex(const char *bytes, int len, char *text)
 {
-	int			count = 0;
-
-	/* minus x is the complement of x - 1, so the one is carried in at the end */
-	for (int i = 0; i <= len; i++)
-	{
-		uint64		carry = i < len ? (unsigned char) (negative ? ~bytes[i] : bytes[i]) :
-			(negative ? 1 : 0);
-
-		for (int k = 0; k < count; k++)
-		{
-			uint64		sum = (i < len ? (uint64) limbs[k] << 8 : limbs[k]) + carry;
-
-			limbs[k] = (uint32) (sum % LIMB);
-			carry = sum / LIMB;
-		}
-		if (carry > 0)
-			limbs[count++] = (uint32) carry;
-	}
-	return count;
+	(void) put_hex(text, bytes, len);
 }
 
 int
-us_avro_decimal_text(const char *bytes, int len, int scale, char *text)
-{
-	uint32		limbs[MAX_LIMBS + 1];
-	bool		negative = len > 0 && (bytes[0] & 0x80) != 0;
-	int			count;
-	char	   *digits = text + 1;	/* room for the sign */
-	char	   *end = digits;
-	int			ndigits;
-
-	if (len > US_AVRO_DECIMAL_BYTES)
-		return -1;
-	count = read_limbs(bytes, len, negative, limbs);
-	for (int i = count - 1; i >= 0; i--)
-		end = put_number(end, limbs[i], i == count - 1 ? 1 : LIMB_DIGITS);
-
-	/* one digit before the point at least */
-	ndigits = (int) (end - digits);
-	if (ndigits <= scale)
-	{
-		int			zeros = scale + 1 - ndigits;
-
-		memmove(digits + zeros, digits, ndigits);
-		memset(digits, '0', zeros);
-		ndigits += zeros;
-	}
-	if (scale > 0)
-	{
-		memmove(digits + ndigits - scale + 1, digits + ndigits - scale, scale);
-		digits[ndigits - scale] = '.';
-		ndigits++;
-	}
-	if (negative)
-		text[0] = '-';
-	else
-		memmove(text, digits, ndigits);
-	return ndigits + negative;
-}
-
-int
-us_avro_bytes_text(const char *bytes, int len, char *text)
+us_text_bytes(const char *bytes, int len, char *text)
 {
 	text[0] = '\\';
 	text[1] = 'x';
