@@ -108,6 +108,7 @@ OBJS = \
 	worker/csv.o \
 	worker/debezium_schema.o \
 	worker/debezium_value.o \
+	worker/debezium_bytes.o \
 	worker/decode_debezium.o \
 	worker/decode_csv.o \
 	worker/map_csv.o \

@@ -70,9 +70,8 @@ extern UsDecoder *us_debezium_parts_create(void);
 extern bool us_debezium_next_element(const char **at, const char *end, const char **data,
 									 size_t *len);
 
-/* whether an object is a decimal with its own scale, for messages without a schema */
-extern bool us_debezium_is_variable(UsDecoder *parts, const UsValue *value);
-
+/* what an object is that no schema describes: VARIABLE, POINT, GEOMETRY, or else PLAIN */
+extern UsDebeziumKind us_debezium_guess(UsDecoder *parts, const UsValue *value);
 
 /*
  * us_debezium_add_paths -- what the decoder itself looks for in a message, or in its key

@@ -35,6 +35,8 @@ static const struct
 	{"io.debezium.time.MicroTimestamp", US_DEBEZIUM_TIMESTAMP, 1000000},
 	{"io.debezium.time.NanoTimestamp", US_DEBEZIUM_TIMESTAMP, 1000000000},
 	{"io.debezium.time.ZonedTimestamp", US_DEBEZIUM_ZONED, 0},
+	{"io.debezium.time.IsoTimestamp", US_DEBEZIUM_ZONED, 0},
+	{"io.debezium.time.IsoDate", US_DEBEZIUM_ZONED, 0},
 	{"io.debezium.time.MicroDuration", US_DEBEZIUM_DURATION, 1000000},
 	{"io.debezium.time.NanoDuration", US_DEBEZIUM_DURATION, 1000000000},
 	{"io.debezium.data.VariableScaleDecimal", US_DEBEZIUM_VARIABLE, 0},

@@ -195,8 +195,8 @@ is_unavailable(const UsValue *value)
 static UsDecodeResult
 convert_values(UsDecoder *decoder, UsValue *values, bool lenient)
 {
-	static const UsDebeziumType variable = {US_DEBEZIUM_VARIABLE, false, 0, US_DEBEZIUM_NO_NUMBER};
 	Debezium   *state = decoder->state;
+	UsDebeziumType guess = {.number = US_DEBEZIUM_NO_NUMBER};
 
 	for (int i = 0; i < decoder->paths->nfields; i++)
 	{
@@ -213,9 +213,10 @@ convert_values(UsDecoder *decoder, UsValue *values, bool lenient)
 		}
 		if (!state->has_types)
 		{
-			if (value->kind != US_VALUE_OBJECT || !us_debezium_is_variable(state->parts, value))
+			if (value->kind != US_VALUE_OBJECT)
 				continue;
-			type = &variable;
+			guess.kind = us_debezium_guess(state->parts, value);
+			type = &guess;
 		}
 		if (type->kind == US_DEBEZIUM_PLAIN ||
 			us_debezium_convert(decoder, state->parts, type, i, value))

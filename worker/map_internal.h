@@ -97,7 +97,9 @@ typedef struct UsMapColumn
 	bool		record_form;	/* a composite type, or a domain over one */
 	bool		is_dated;		/* an event's number into a date or time, or an array of these */
 	bool		is_bits;		/* an event's boolean into bits */
-	bool		base64;			/* the field holds a bytea in base64 */
+	bool		is_bytes_array; /* an event's array into bytea[] */
+	bool		is_texts_array; /* an event's array into json[] or jsonb[]: of texts of JSON */
+	bool		base64;			/* the field holds a bytea in base64; an event's perhaps */
 	bool		short_header;	/* may be stored with a varlena header of one byte */
 	bool		safe;			/* the input function leaves nothing behind when it raises */
 	bool		null_call;		/* the input function wants to see NULLs (domains) */

@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "nodes/makefuncs.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
@@ -68,6 +69,44 @@ create_nested(UsMap *map, const UsMapColumn *column)
 	return nested;
 }
 
+/*
+ * An array of texts of JSON, by the text of the array: jsonb_populate_record would
+ * take an element that holds an array for another dimension.
+ */
+static Datum
+texts_value(UsMapColumn *column, const UsValue *value)
+{
+	Datum		document = DirectFunctionCall1(jsonb_in,
+											   CStringGetDatum(pnstrdup(value->data, value->len)));
+	JsonbIterator *iterator = JsonbIteratorInit(&DatumGetJsonbP(document)->root);
+	JsonbIteratorToken token;
+	ArrayBuildState *texts = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	JsonbValue	element;
+
+	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
+	{
+		Datum		text = (Datum) 0;
+
+		if (token != WJB_ELEM)
+			continue;
+		if (element.type == jbvString)
+			text = PointerGetDatum(cstring_to_text_with_len(element.val.string.val,
+															element.val.string.len));
+		else if (element.type != jbvNull)
+		{
+			Jsonb	   *other = JsonbValueToJsonb(&element);
+
+			text = CStringGetTextDatum(JsonbToCString(NULL, &other->root, VARSIZE(other)));
+		}
+		texts = accumArrayResult(texts, text, element.type == jbvNull, TEXTOID,
+								 CurrentMemoryContext);
+	}
+	return InputFunctionCall(&column->input,
+							 OidOutputFunctionCall(F_ARRAY_OUT,
+												   makeArrayResult(texts, CurrentMemoryContext)),
+							 column->typioparam, column->typmod);
+}
+
 /* {"v": value} */
 static Datum
 wrap_value(const UsValue *value)
@@ -90,6 +129,11 @@ us_nested_value(UsMap *map, UsMapColumn *column, const UsValue *value, bool *isn
 	HeapTupleData tuple;
 	Datum		result;
 
+	if (column->is_texts_array)
+	{
+		*isnull = false;
+		return texts_value(column, value);
+	}
 	if (nested == NULL || column->nested_batch != map->batch)
 		nested = create_nested(map, column);
 	/* what an error leaves of its cache is not used again */

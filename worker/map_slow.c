@@ -157,11 +157,18 @@ slow_text(UsMap *map, UsMapColumn *column, const UsMessage *message)
 	return us_value_string(map, column, value);
 }
 
-/* a bytea that was sent in base64; domains over it take its text */
+/*
+ * A bytea that was sent in base64; domains over it take its text.  Of an event
+ * with a schema the decoder has made hexadecimal digits.
+ */
 static Datum
-decode_base64(UsMapColumn *column, char *text)
+decode_base64(const UsMap *map, UsMapColumn *column, char *text)
 {
-	Datum		bytes = DirectFunctionCall2(binary_decode, CStringGetTextDatum(text),
+	Datum		bytes;
+
+	if (map->format->is_event && text[0] == '\\')
+		return InputFunctionCall(&column->input, text, column->typioparam, column->typmod);
+	bytes = DirectFunctionCall2(binary_decode, CStringGetTextDatum(text),
 											CStringGetTextDatum("base64"));
 
 	if (column->shortcut == US_SHORTCUT_BYTEA)
@@ -170,9 +177,9 @@ decode_base64(UsMapColumn *column, char *text)
 	return InputFunctionCall(&column->input, text, column->typioparam, column->typmod);
 }
 
-/* a JSON array with a number among its elements, or whatever holds one */
+/* a JSON array that has a number among its elements, or a string that is no hexadecimal bytea */
 static bool
-has_number(const UsValue *value)
+array_has(const UsValue *value, bool bytes)
 {
 	bool		quoted = false;
 
@@ -183,22 +190,50 @@ has_number(const UsValue *value)
 		if (quoted && c == '\\')
 			i++;
 		else if (c == '"')
+		{
 			quoted = !quoted;
-		else if (!quoted && c >= '0' && c <= '9')
+			if (bytes && quoted && value->data[i + 1] != '\\')
+				return true;
+		}
+		else if (!bytes && !quoted && c >= '0' && c <= '9')
 			return true;
 	}
 	return false;
 }
 
-/* days or microseconds? PostgreSQL would read 200101 as a date of the year 2020 */
-static void
-refuse_undated(const UsMap *map)
+/* 0 and 1 is what the decoder makes of bits; bit's input takes other texts too */
+static bool
+is_undescribed_bits(const UsValue *value)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
-			 errmsg("column \"%s\" cannot take a number", map->error_column),
-			 errdetail("Without a schema, the message does not say what the number counts."),
-			 errhint("Set value.converter.schemas.enable=true in the connector, or time.precision.mode=isostring.")));
+	return value->kind == US_VALUE_STRING && value->len > 0 && value->data[0] != '0' &&
+		value->data[0] != '1';
+}
+
+/*
+ * What an event without a schema does not say, and an input function would take
+ * for something else: 200101 is a date of the year 2020 to PostgreSQL, and any
+ * base64 a bytea.
+ */
+static void
+refuse_undescribed(const UsMap *map, const UsMapColumn *column)
+{
+	const UsValue *value = &map->values[column->field];
+	bool		is_array = value->kind == US_VALUE_ARRAY;
+
+	if (column->is_dated &&
+		(value->kind == US_VALUE_NUMBER || (is_array && array_has(value, false))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
+				 errmsg("column \"%s\" cannot take a number", map->error_column),
+				 errdetail("Without a schema, the message does not say what the number counts."),
+				 errhint("Set value.converter.schemas.enable=true in the connector, or time.precision.mode=isostring.")));
+	if ((column->is_bits && is_undescribed_bits(value)) ||
+		(column->is_bytes_array && is_array && array_has(value, true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("column \"%s\" cannot take bytes in base64", map->error_column),
+				 errdetail("Without a schema, the message does not say what the bytes stand for."),
+				 errhint("Set value.converter.schemas.enable=true in the connector.")));
 }
 
 /* whether a column is left to its default: the message has no such field */
@@ -220,11 +255,8 @@ us_map_column_slow(UsMap *map, UsMapColumn *column, const UsMessage *message,
 	*isnull = false;
 	if (us_map_column_fast(map, column, message, result, isnull))
 		return;
-	if (column->is_dated && column->origin == US_ORIGIN_FIELD &&
-		(map->values[column->field].kind == US_VALUE_NUMBER ||
-		 (map->values[column->field].kind == US_VALUE_ARRAY &&
-		  has_number(&map->values[column->field]))))
-		refuse_undated(map);
+	if (map->format->is_event && column->origin == US_ORIGIN_FIELD)
+		refuse_undescribed(map, column);
 	old = MemoryContextSwitchTo(us_map_scratch(map));
 	if (is_left_out(map, column) && column->def.state != US_DEFAULT_NONE)
 		*result = us_default_value(map, column, isnull);
@@ -236,7 +268,7 @@ us_map_column_slow(UsMap *map, UsMapColumn *column, const UsMessage *message,
 		text = slow_text(map, column, message);
 		*isnull = text == NULL;
 		if (text != NULL && column->base64)
-			*result = decode_base64(column, text);
+			*result = decode_base64(map, column, text);
 		else
 			*result = InputFunctionCall(&column->input, text, column->typioparam,
 										column->typmod);

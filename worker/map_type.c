@@ -86,6 +86,7 @@ void
 us_map_plan_type(const UsFormat *format, UsMapColumn *column, Form_pg_attribute attribute)
 {
 	Oid			base_type = getBaseType(attribute->atttypid);
+	Oid			element_type;
 	Oid			function;
 
 	getTypeInputInfo(attribute->atttypid, &function, &column->typioparam);
@@ -99,9 +100,13 @@ us_map_plan_type(const UsFormat *format, UsMapColumn *column, Form_pg_attribute 
 		!format->strings_are_text;
 	column->array_form = OidIsValid(get_element_type(base_type)) &&
 		get_array_type(get_element_type(base_type)) == base_type;
+	column->base64 |= format->is_event && base_type == BYTEAOID;
 	column->is_bits = format->is_event && (base_type == BITOID || base_type == VARBITOID);
-	column->is_dated = format->is_event &&
-		is_dated(column->array_form ? getBaseType(get_element_type(base_type)) : base_type);
+	element_type = column->array_form ? getBaseType(get_element_type(base_type)) : InvalidOid;
+	column->is_dated = format->is_event && is_dated(column->array_form ? element_type : base_type);
+	column->is_bytes_array = format->is_event && element_type == BYTEAOID;
+	column->is_texts_array = format->is_event &&
+		(element_type == JSONOID || element_type == JSONBOID);
 	column->record_form = type_is_rowtype(base_type);
 	column->short_header = attribute->attlen == -1 && attribute->attstorage != TYPSTORAGE_PLAIN;
 	for (int i = 0; i < (int) lengthof(type_inputs); i++)

@@ -401,7 +401,8 @@ us_value_fast(UsMap *map, const UsMapColumn *column, const UsValue *value, Datum
 		case US_SHORTCUT_JSON:
 			return fast_json(map, column, value, result);
 		case US_SHORTCUT_BYTEA:
-			return !column->base64 && fast_hex(map, column, value, result);
+			return (!column->base64 || map->format->is_event) &&
+				fast_hex(map, column, value, result);
 		case US_SHORTCUT_NONE:
 			return false;
 	}

@@ -183,6 +183,20 @@ is($mapping->query(q{SELECT string_agg(jsonb_strip_nulls(to_jsonb(b) - 'lsn' - '
 is($mapping->query('SELECT DISTINCT lsn, seen FROM bare'), '24023128|1700000000123', 'what the event says of itself');
 is($mapping->query("SELECT sum(skipped) FROM userstream.ledger WHERE stream = 'bare'"), 2, 'append: removals are skipped');
 
+# what only a schema can say of base64, and what the values show
+$mapping->query('CREATE TABLE undescribed (id int, b bytea, bs bytea[], bits varbit, p point, g text, js jsonb[], n numeric)');
+$mapping->stream('undescribed', undef, [ event('c', '{"id":1,"b":"AP8Q","p":{"x":1.5,"y":-2.0,"wkb":"AQ==","srid":null},"g":{"wkb":"AQEA","srid":4326},"js":["[1]","\\"x\\"",null],"bits":"101"}'),
+		event('c', '{"id":2,"bs":["AP8="]}'), event('c', '{"id":3,"bits":"XABC"}'), event('c', '{"id":4,"b":"AP8"}'), event('c', '{"id":5,"js":["{"]}'),
+		event('c', '{"id":6,"bs":["\\\\x01",null],"b":"\\\\x02"}'), event('c', '{"id":7,"n":"1234"}') ], format => 'debezium');
+is_deeply($mapping->letters('undescribed'), { 1 => '22P02 bs', 2 => '22P02 bits', 3 => '22023 b', 4 => '22P02 js' }, 'base64 that nothing describes is refused, not taken for text');
+is($mapping->query('SELECT string_agg(jsonb_strip_nulls(to_jsonb(u))::text, E\'\\n\' ORDER BY id) FROM undescribed u'),
+	qq({"b": "\\\\x00ff10", "g": "SRID=4326;010100", "p": "(1.5,-2)", "id": 1, "js": [[1], "x", null], "bits": "101"}\n)
+	. qq({"b": "\\\\x02", "bs": ["\\\\x01", null], "id": 6}\n{"n": 1234, "id": 7}), 'but into bytea; structs and arrays of JSON show themselves');
+is($mapping->query(q{SELECT jsonb_strip_nulls(userstream.try_message('undescribed', convert_to('} . event('c', '{"id":9,"n":"1.50"}') . q{', 'UTF8')))}), '{"n": 1.50, "id": 9}', 'try_message');
+$mapping->query(q{UPDATE userstream.dead_letter SET value = convert_to('} . event('c', '{"id":4,"b":"AP8="}') . q{', 'UTF8') WHERE stream = 'undescribed' AND kafka_offset = 3});
+is($mapping->query(q{SELECT userstream.retry_dead_letters('undescribed', ARRAY(SELECT id FROM userstream.dead_letter WHERE stream = 'undescribed' AND kafka_offset = 3))}), 1, 'one that was mended');
+is($mapping->query('SELECT b FROM undescribed WHERE id = 4'), '\\x00ff', 'is a row');
+
 # a row's life, key with its schema, without, and none
 my @life = (field('id', 'int32', "$dbz.time.Date"), field('big', 'string'), field('n', 'int32'));
 sub key { my ($id) = @_; return '{"schema":' . $json->encode({ type => 'struct', fields => [ $life[0] ] }) . qq(,"payload":{"id":$id}}); }
