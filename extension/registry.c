@@ -40,6 +40,7 @@ struct UsRegistry
 	MemoryContext context;		/* of the schemas */
 	const char *server;
 	Oid			owner;
+	bool		has_keys;		/* keys are read too */
 	UsSchemas  *schemas;
 };
 
@@ -75,6 +76,7 @@ us_registry_create(MemoryContext context, UsStream *stream, Oid owner)
 		registry->context = context;
 		registry->server = stream->options.registry;
 		registry->owner = owner;
+		registry->has_keys = stream->upsert;
 		registry->schemas = stream->schemas = us_schemas_create();
 	}
 	MemoryContextSwitchTo(old);
@@ -265,12 +267,15 @@ learn_schema(Inquiry *inquiry, int32 id)
 	return true;
 }
 
-/* whether a number has to be asked for */
+/* a number that has to be asked for, of a message's value or its key */
 static bool
 is_missing(const UsRegistry *registry, const UsMessage *message, int32 *id)
 {
-	return message->value != NULL && us_frame_read(message->value, message->value_len, id) &&
-		us_schemas_find(registry->schemas, *id) == NULL;
+	return (message->value != NULL && us_frame_read(message->value, message->value_len, id) &&
+			us_schemas_find(registry->schemas, *id) == NULL) ||
+		(registry->has_keys && message->key != NULL &&
+		 us_frame_read(message->key, message->key_len, id) &&
+		 us_schemas_find(registry->schemas, *id) == NULL);
 }
 
 /* with a client that is closed in any case */
@@ -293,7 +298,7 @@ run_inquiry(Inquiry *inquiry, const UsMessage *messages, int count)
 			ok = ask_schema(inquiry, "/schemas/ids/1", &answer);
 		}
 		for (int i = 0; ok && messages != NULL && i < count; i++)
-			if (is_missing(inquiry->registry, &messages[i], &id))
+			while (ok && is_missing(inquiry->registry, &messages[i], &id))
 				ok = learn_schema(inquiry, id);
 	}
 	PG_FINALLY();
@@ -363,7 +368,7 @@ us_registry_require(UsRegistry *registry, const UsMessage *messages, int count)
 void
 us_registry_check(const char *server, Oid owner)
 {
-	UsRegistry	registry = {CurrentMemoryContext, server, owner, NULL};
+	UsRegistry	registry = {CurrentMemoryContext, server, owner, false, NULL};
 	char		error[512];
 
 	if (!inquire(&registry, NULL, 0, error, sizeof(error)))

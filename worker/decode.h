@@ -77,6 +77,7 @@ typedef struct UsFormat
 	const char *name;			/* as create_stream takes it */
 	UsDecodeFunction decode;
 	UsDocumentFunction document;	/* NULL: a message is nothing that jsonb could hold */
+	UsDocumentFunction key;		/* of a key behind the number of a schema; NULL: keys are JSON */
 	bool		has_fields;		/* else the value is one whole, for @value */
 	bool		is_json;		/* document gives bytes of the message, which jsonb judges */
 	bool		is_event;		/* the row lies in the event's "after", its key also in "before" */
@@ -155,5 +156,7 @@ extern UsDecodeResult us_decode_avro(UsDecoder *decoder, const char *data, size_
 									 UsValue *values);
 extern UsDecodeResult us_document_avro(UsDecoder *decoder, const char *data, size_t len,
 									   const char **text, size_t *text_len);
+extern UsDecodeResult us_key_avro(UsDecoder *decoder, const char *data, size_t len,
+								  const char **text, size_t *text_len);
 
 #endif							/* US_DECODE_H */

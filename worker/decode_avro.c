@@ -199,8 +199,7 @@ take_record(UsAvroWalk *walk, const UsAvroType *type, int node, bool taken)
 		int			child = expected;
 
 		/* mostly the path after the last one */
-		if (child < 0 || nodes[child].name_len != member->name_len ||
-			memcmp(nodes[child].name, member->name, member->name_len) != 0)
+		if (child < 0 || !us_path_name_is(&nodes[child], member->name, member->name_len))
 			child = us_path_child(walk->paths, node, member->name, member->name_len);
 		if (child >= 0)
 			expected = nodes[child].next_sibling;
@@ -397,4 +396,15 @@ us_document_avro(UsDecoder *decoder, const char *data, size_t len,
 	if (type == NULL || !write_text(walk, type, text, text_len))
 		return US_DECODE_REFUSED;
 	return end_message(walk);
+}
+
+/* which may also be a number or a string alone */
+UsDecodeResult
+us_key_avro(UsDecoder *decoder, const char *data, size_t len, const char **text, size_t *text_len)
+{
+	const UsAvroType *root = begin_message(decoder, data, len);
+
+	if (root == NULL || !write_text(decoder->state, root, text, text_len))
+		return US_DECODE_REFUSED;
+	return end_message(decoder->state);
 }

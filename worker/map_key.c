@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "worker/debezium.h"
 #include "worker/map_internal.h"
+#include "worker/schemas.h"
 
 static UsMapColumn *
 find_column(UsMap *map, AttrNumber attnum)
@@ -217,10 +218,26 @@ convert_key(UsMap *map)
 	}
 }
 
+/* the message with its key as JSON, whatever its format makes of it */
+static UsMessage
+unframe_key(UsMap *map, const UsMessage *message)
+{
+	UsMessage	result = *message;
+	int32		id;
+
+	if (map->format->key != NULL && message->key != NULL &&
+		us_frame_read(message->key, message->key_len, &id) &&
+		map->format->key(map->decoder, message->key, message->key_len,
+						 &result.key, &result.key_len) != US_DECODE_OK)
+		us_map_raise_refused(map, &map->decoder->error);
+	return result;
+}
+
 /* fills the values of the key columns */
 static void
 read_key(UsMap *map, const UsMessage *message)
 {
+	UsMessage	unframed;
 	UsDecodeResult result = US_DECODE_OK;
 	bool		has_before = map->format->is_event && message->value != NULL;
 
@@ -233,6 +250,8 @@ read_key(UsMap *map, const UsMessage *message)
 		return;
 	for (int i = 0; i < map->key_paths->nfields; i++)
 		map->values[map->paths->nfields + i].kind = US_VALUE_ABSENT;
+	unframed = unframe_key(map, message);
+	message = &unframed;
 	if (message->key != NULL)
 		result = decode_key(map, message);
 	if (result == US_DECODE_REFUSED)

@@ -74,7 +74,7 @@ sub field { my ($name, $type) = @_; return { name => $name, type => $type }; }
 sub logical { my ($type, $name, %more) = @_; return { type => $type, logicalType => $name, %more }; }
 sub optional { my ($type) = @_; return [ 'null', $type ]; }
 
-# produces, with the stream made at the first call, and waits until all is read
+# produces values, or pairs of key and value, with the stream made at the first call, and waits until all is read
 sub feed
 {
 	my ($name, $messages, %args) = @_;
@@ -84,7 +84,7 @@ sub feed
 	my $options = $args{options} || '{"registry": "registry"}';
 
 	$topic = $counts{"$name topic"} ||= $kafka->new_topic($topic, 1);
-	$kafka->produce_script($topic, [ map { [ '-', 'send', 0, 0, undef, $_ ] } @$messages ]);
+	$kafka->produce_script($topic, [ map { [ '-', 'send', 0, 0, ref $_ ? @$_ : (undef, $_) ] } @$messages ]);
 	$counts{$name} += @$messages;
 	ask("SELECT userstream.create_stream('$name', 'kafka', '$topic', '" . ($args{target} || $name)
 		. "', format => '$format', options => '$options'" . ($args{more} || '') . ')') if $is_new;
@@ -282,6 +282,29 @@ feed('basket', [ framed($basket_id, "\0\x7d\x01\x2c"), framed($basket_id, "\xff\
 is(ask('SELECT * FROM basket ORDER BY total DESC'), "1.25|3.00\n-0.01|0.00", 'schemas refer to schemas');
 
 # ---------------------------------------------------------------------------
+# keys: a removal has nothing else
+# ---------------------------------------------------------------------------
+
+my $key = { type => 'record', name => 'key', fields => [ field(id => 'int') ] };
+my $key_id = register('kept-key', $key);
+my $long_id = register('long-key', '"int"');
+my @kept = encoded($small_id, $small, [ map { { id => $_, t => "v$_" } } 0 .. 5 ]);
+my @keys = encoded($key_id, $key, [ map { { id => $_ } } 0 .. 5 ]);
+my @scalars = encoded($long_id, 'int', [ 0 .. 5 ]);
+ask('CREATE TABLE kept (id int PRIMARY KEY, t text)');
+feed('kept', [ (map { [ $keys[$_], $kept[$_] ] } 0 .. 5), [ $keys[1], undef ], [ $scalars[2], undef ], [ '{"id": 3}', undef ], [ '4', undef ],
+		[ framed(4711, "\2"), undef ], [ framed($key_id, ''), undef ] ], more => q{, mode => 'upsert'});
+is(ask(q{SELECT string_agg(t, ' ' ORDER BY id) FROM kept}), 'v0 v5', 'the key of a removal is read by its own schema, or as JSON');
+is(letters('kept'), '10 22023 -, 11 22P02 -', 'a key whose schema is not there, or that is cut short, is a dead letter');
+is(ask(qq{SELECT * FROM userstream.try_message('kept', NULL, '\\x@{[unpack 'H*', $keys[5]]}')}), '{"id": 5}', 'try_message shows which row would go');
+is(ask(qq{SELECT encode(key, 'hex') || ' ' || encode(value, 'hex') FROM userstream.peek('kafka', '$counts{'kept topic'}', from_offset => 5, max_messages => 1)}),
+	unpack('H*', $keys[5]) . ' ' . unpack('H*', $kept[5]), 'peek shows the bytes');
+ask('CREATE TABLE kept_sr (id int PRIMARY KEY, t text)');
+feed('kept_sr', [ (map { [ framed(1, qq({"id": $_})), framed(2, qq({"id": $_, "t": "v$_"})) ] } 1 .. 2), [ framed(1, '{"id": 1}'), undef ] ], format => 'json_sr', options => '{}',
+	more => q{, mode => 'upsert'});
+is(ask('SELECT t FROM kept_sr'), 'v2', 'json_sr: so is the key');
+
+# ---------------------------------------------------------------------------
 # JSON behind the number of a schema
 # ---------------------------------------------------------------------------
 
@@ -294,7 +317,32 @@ is(ask('SELECT * FROM people ORDER BY id'), qq(1|Ann|{"x": [1]}\n3||{}), 'json_s
 ask('CREATE TABLE many (id int)');
 feed('many', [ framed(1, '[{"id": 1}, {"id": 2}]'), framed(1, qq({"id": 3}\n{"id": 4})) ], format => 'json_sr', options => '{"explode": true}');
 is(ask('SELECT string_agg(id::text, \',\' ORDER BY id) FROM many'), '1,2,3,4', 'json_sr: they explode');
+is(ask(qq{SELECT * FROM userstream.try_message('people', '\\x@{[unpack 'H*', framed(1, '{"id": 9, "y": 1}')]}')}), '{"id": 9, "name": null, "rest": {"y": 1}}', 'json_sr: try_message');
+ask(qq{UPDATE userstream.dead_letter SET value = '\\x@{[unpack 'H*', framed(1, '{"id": 5}')]}' WHERE stream = 'people' AND kafka_offset = 2});
+is(ask(q{SELECT userstream.retry_dead_letters('people', ARRAY(SELECT id FROM userstream.dead_letter WHERE stream = 'people' AND kafka_offset = 2))}), 1, 'json_sr: one that was mended');
+is(ask('SELECT count(*) FROM people WHERE id = 5'), 1, 'json_sr: is a row');
 is(scalar(grep { 1 } $api->requests), 0, 'json_sr: no registry is asked');
+
+# ---------------------------------------------------------------------------
+# a database of another encoding
+# ---------------------------------------------------------------------------
+
+sub latin { my ($sql) = @_; return $node->safe_psql('latin', "SET client_encoding = 'UTF8'; $sql"); }
+
+my $accented = record(field("n" => 'int'), field(t => 'string'), field(e => { type => 'enum', name => 'mood', symbols => [ 'a', 'b' ] }), field(j => { type => 'map', values => 'string' }));
+my $accented_id = register('accented', $accented);
+my $latin_topic = $kafka->new_topic('avro_latin', 1);
+$node->safe_psql('postgres', "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'");
+latin('CREATE EXTENSION userstream; CREATE TABLE words (n int PRIMARY KEY, t text, e text, j jsonb, rest jsonb)');
+create_server($node, 'latin', $kafka);
+create_api_server($node, 'latin', 'registry', "$registry/");
+$kafka->produce_script($latin_topic, [ map { [ '-', 'send', 0, 0, undef, $_ ] } encoded($accented_id, $accented,
+	[ { n => 1, t => "caf\x{e9}", e => 'b', j => { "\x{fc}" => "\x{df}" } }, { n => 2, t => "12 \x{20ac}", e => 'a', j => {} }, { n => 3, t => 'plain', e => 'a', j => { k => "\x{20ac}" } } ]) ]);
+latin(qq{SELECT userstream.create_stream('words', 'kafka', '$latin_topic', 'words', format => 'avro', columns => '{"j": null, "rest": "\@rest"}',
+	options => '{"registry": "registry"}')});
+ok(wait_until($node, 'latin', "SELECT coalesce(sum(messages_read), 0) FROM userstream.ledger WHERE stream = 'words'", 3), 'LATIN1: all are read');
+is(latin('SELECT n, t, e, rest FROM words'), "1|caf\x{c3}\x{a9}|b|{\"j\": {\"\x{c3}\x{bc}\": \"\x{c3}\x{9f}\"}}", 'LATIN1: texts are converted');
+is(latin(q{SELECT string_agg(kafka_offset || ' ' || sqlstate, ', ' ORDER BY kafka_offset) FROM userstream.dead_letter}), '1 22P05, 2 22P05', 'LATIN1: what it does not have is a dead letter');
 
 # ---------------------------------------------------------------------------
 # definitions
