@@ -19,7 +19,7 @@
 #include "worker/scalar_text.h"
 
 #define MAX_VARINT_BYTES	10
-#define MAX_DECIMAL_BYTES	4096	/* of a message that nothing else bounds: the work is quadratic */
+#define MAX_DECIMAL_BYTES	4096	/* longer ones are refused: the work is quadratic */
 #define BAD_ENCODING	"22021"
 #define OUT_OF_RANGE	"22008"
 
@@ -92,12 +92,34 @@ read_counted(UsAvroWalk *walk, const char **bytes, int *len)
 	return read_bytes(walk, (size_t) count, bytes);
 }
 
+/* nothing but ASCII without a zero, eight bytes at a time, the last ones again */
+static inline bool
+is_ascii(const char *bytes, int len)
+{
+	const uint64 ones = UINT64CONST(0x0101010101010101);
+	uint64		seen = 0;
+	uint64		word;
+
+	if (len < (int) sizeof(word))
+	{
+		for (int i = 0; i < len; i++)
+			seen |= (uint8) bytes[i] | ((uint8) bytes[i] - 1);
+		return (seen & 0x80) == 0;
+	}
+	for (int i = 0; i < len; i += sizeof(word))
+	{
+		memcpy(&word, bytes + Min(i, len - (int) sizeof(word)), sizeof(word));
+		seen |= word | (word - ones);
+	}
+	return (seen & (ones << 7)) == 0;
+}
+
 bool
 us_avro_read_string(UsAvroWalk *walk, const char **bytes, int *len)
 {
 	if (!read_counted(walk, bytes, len))
 		return false;
-	if (pg_encoding_verifymbstr(PG_UTF8, *bytes, *len) != *len)
+	if (!is_ascii(*bytes, *len) && pg_encoding_verifymbstr(PG_UTF8, *bytes, *len) != *len)
 		return us_avro_refuse(walk, BAD_ENCODING, "message holds a string that is not UTF-8, or has a zero byte");
 	return true;
 }

@@ -17,7 +17,8 @@
 #define FIRST_DAY		(-UNIX_EPOCH_JDATE) /* of what date and timestamp can hold */
 #define END_DAY			(DATE_END_JULIAN - UNIX_EPOCH_JDATE)
 #define TIMESTAMP_END_DAY	(TIMESTAMP_END_JULIAN - UNIX_EPOCH_JDATE)
-#define UNIX_EPOCH_DAY	719162	/* days from 0001-01-01 to 1970-01-01 */
+#define EPOCH_DAYS		719468	/* from 0000-03-01 to 1970-01-01 */
+#define ERA_DAYS		146097	/* of 400 years */
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -55,16 +56,34 @@ put_fraction(char *out, int64 units, int units_per_second)
 	return out;
 }
 
+/* two digits */
+static inline char *
+put_pair(char *out, int number)
+{
+	*out++ = (char) ('0' + number / 10);
+	*out++ = (char) ('0' + number % 10);
+	return out;
+}
+
+/* four digits at least */
+static inline char *
+put_year(char *out, int64 year)
+{
+	if (year > 9999)
+		return put_number(out, (uint64) year, 4);
+	return put_pair(put_pair(out, (int) year / 100), (int) year % 100);
+}
+
 static char *
 put_time(char *out, int64 units, int units_per_second)
 {
-	int64		seconds = units / units_per_second;
+	int			seconds = (int) (units / units_per_second);
 
-	out = put_number(out, (uint64) (seconds / SECS_PER_HOUR), 2);
+	out = put_pair(out, seconds / SECS_PER_HOUR);
 	*out++ = ':';
-	out = put_number(out, (uint64) (seconds / SECS_PER_MINUTE % MINS_PER_HOUR), 2);
+	out = put_pair(out, seconds / SECS_PER_MINUTE % MINS_PER_HOUR);
 	*out++ = ':';
-	out = put_number(out, (uint64) (seconds % SECS_PER_MINUTE), 2);
+	out = put_pair(out, seconds % SECS_PER_MINUTE);
 	return put_fraction(out, units % units_per_second, units_per_second);
 }
 
@@ -74,47 +93,28 @@ floor_divide(int64 value, int64 by)
 	return value / by - (value % by < 0);
 }
 
-static bool
-is_leap_year(int64 year)
-{
-	return floor_divide(year, 4) * 4 == year &&
-		(floor_divide(year, 100) * 100 != year || floor_divide(year, 400) * 400 == year);
-}
-
-/* days from 0001-01-01 to the first of a year; year 0 is 1 BC */
-static int64
-days_before_year(int64 year)
-{
-	int64		past = year - 1;
-
-	return past * 365 + floor_divide(past, 4) - floor_divide(past, 100) + floor_divide(past, 400);
-}
-
-/* days since 1970-01-01 -> year, and YYYY-MM-DD without what makes it one before Christ */
+/*
+ * Days since 1970-01-01 -> year, and YYYY-MM-DD without what makes it one before
+ * Christ.  Of the Gregorian calendar, extended to all times; counted in years
+ * that begin in March, so that the leap day is the last.
+ */
 static char *
 put_date(char *out, int64 days, int64 *year)
 {
-	static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	int			month = 0;
+	int64		era = floor_divide(days + EPOCH_DAYS, ERA_DAYS);
+	int			day = (int) (days + EPOCH_DAYS - era * ERA_DAYS);
+	int			year_of_era = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	int			month;
 
-	/* the mean year is right to within one */
-	days += UNIX_EPOCH_DAY;
-	*year = floor_divide(days * 400, 146097) + 1;
-	while (days_before_year(*year) > days)
-		(*year)--;
-	while (days_before_year(*year + 1) <= days)
-		(*year)++;
-	days -= days_before_year(*year);
-	while (days >= lengths[month] + (month == 1 && is_leap_year(*year)))
-	{
-		days -= lengths[month] + (month == 1 && is_leap_year(*year));
-		month++;
-	}
-	out = put_number(out, (uint64) (*year > 0 ? *year : 1 - *year), 4);
+	day -= 365 * year_of_era + year_of_era / 4 - year_of_era / 100;
+	month = (5 * day + 2) / 153;	/* 0 = March */
+	day -= (153 * month + 2) / 5;
+	*year = era * 400 + year_of_era + (month >= 10);
+	out = put_year(out, *year > 0 ? *year : 1 - *year);
 	*out++ = '-';
-	out = put_number(out, (uint64) month + 1, 2);
+	out = put_pair(out, month < 10 ? month + 3 : month - 9);
 	*out++ = '-';
-	return put_number(out, (uint64) days + 1, 2);
+	return put_pair(out, day + 1);
 }
 
 static char *
