@@ -81,14 +81,19 @@ write_rows() {
 	bench_psql -c "COPY bench.source TO '$files/rows.tsv'"
 }
 
+# produce_lines TOPIC: key, TAB and value from each line of files/messages
+produce_lines() {
+	topic "$address" create "$1:4"
+	kcat -q -P -b "$address" -t "$1" -z lz4 -K '\t' -X linger.ms=50 -l "$files/messages"
+	say "$1: $(wc -l < "$files/messages") messages of" \
+		"$(($(wc -c < "$files/messages") / $(wc -l < "$files/messages") - 37)) bytes in 4 partitions, lz4"
+	rm "$files/messages"
+}
+
 # produce_json TOPIC: the rows of bench.source
 produce_json() {
 	bench_psql -c "COPY (SELECT id, row_to_json(s) FROM bench.source s) TO '$files/messages'"
-	topic "$address" create "$1:4"
-	kcat -q -P -b "$address" -t "$1" -z lz4 -K '\t' -X linger.ms=50 -l "$files/messages"
-	say "$(wc -l < "$files/messages") messages of" \
-		"$(($(wc -c < "$files/messages") / $(wc -l < "$files/messages") - 37)) bytes in 4 partitions, lz4"
-	rm "$files/messages"
+	produce_lines "$1"
 }
 
 # empty_table TABLE: and nothing of it is left to be written
