@@ -59,7 +59,8 @@ check_hosts(const UsOption *option)
 	const char *error;
 
 	if (us_cql_hosts_parse(&hosts, option->value, NULL, 1, &error) != US_CQL_OK)
-		us_refuse_server_option(option->name, option->value, psprintf("%c%s.", pg_toupper((unsigned char) error[0]), error + 1),
+		us_refuse_server_option(option->name, option->value,
+					 psprintf("%c%s.", pg_toupper((unsigned char) error[0]), error + 1),
 					 "Write it as 'host:9042, host2:9042'; an IPv6 address with a port needs brackets.");
 	us_cql_hosts_free(&hosts);
 }
