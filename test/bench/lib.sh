@@ -12,6 +12,7 @@ timeout_s=${BENCH_TIMEOUT:-300}
 kafka_port=${BENCH_KAFKA_PORT:-22092}
 cassandra_port=${BENCH_CASSANDRA_PORT:-22042}
 http_port=${BENCH_HTTP_PORT:-22095}
+pg_port=${BENCH_PG_PORT:-22097}
 work=${USERSTREAM_WORK:?see test/servers/env.sh}
 files=$work/files					# what a part makes besides servers
 address=127.0.0.1:$kafka_port		# of Kafka
@@ -20,7 +21,7 @@ cassandra=127.0.0.1:$cassandra_port
 say() { echo "--- $*"; }
 
 connect() {
-	psql -X -q -h "$(cat "$work/socket")" -p 5432 -U postgres -d bench -v ON_ERROR_STOP=1 "$@"
+	psql -X -q -h "$(cat "$work/socket")" -p "$pg_port" -U postgres -d bench -v ON_ERROR_STOP=1 "$@"
 }
 
 # as rows for programs, and as tables for people
@@ -43,9 +44,9 @@ start_postgres() {
 		timezone = 'UTC'
 		END
 		printf '%s\n' "$@"
-	} | postgres_init "$work" 5432
+	} | postgres_init "$work" "$pg_port"
 	postgres_start "$work"
-	psql -X -q -h "$(cat "$work/socket")" -p 5432 -U postgres -d postgres -c 'CREATE DATABASE bench'
+	psql -X -q -h "$(cat "$work/socket")" -p "$pg_port" -U postgres -d postgres -c 'CREATE DATABASE bench'
 	bench_psql -v address="$address" -f test/bench/setup.sql >/dev/null
 }
 
@@ -59,8 +60,14 @@ start_cassandra() {
 		test/servers/cassandra start "$work/cassandra" "$cassandra_port"
 }
 
-# of whatever part
+# of whatever part; peer is a program that a part started
+peer=
 stop() {
+	if [ -n "$peer" ]; then
+		kill "$peer" 2>/dev/null || :
+		wait "$peer" || :
+	fi
+	peer=
 	postgres_stop "$work" || :
 	[ ! -d "$work/kafka" ] || test/servers/kafka stop "$work/kafka" || :
 	[ ! -d "$work/cassandra" ] || test/servers/cassandra stop "$work/cassandra" || :
@@ -76,24 +83,24 @@ make_rows() {
 	bench_psql -v messages="$1" -v topic="$2" -f test/bench/rows.sql
 }
 
-# write_rows: what run_copy reads
+# write_rows TOPIC: the rows of bench.source, for run_copy
 write_rows() {
-	bench_psql -c "COPY bench.source TO '$files/rows.tsv'"
+	bench_psql -c "COPY bench.source TO '$files/$1.tsv'"
 }
 
-# produce_lines TOPIC: key, TAB and value from each line of files/messages
+# produce_lines TOPIC [CODEC [PARTITIONS]]: key, TAB and value from each line of files/messages
 produce_lines() {
-	topic "$address" create "$1:4"
-	kcat -q -P -b "$address" -t "$1" -z lz4 -K '\t' -X linger.ms=50 -l "$files/messages"
-	say "$1: $(wc -l < "$files/messages") messages of" \
-		"$(($(wc -c < "$files/messages") / $(wc -l < "$files/messages") - 37)) bytes in 4 partitions, lz4"
+	topic "$address" create "$1:${3:-4}"
+	kcat -q -P -b "$address" -t "$1" -z "${2:-lz4}" -K '\t' -X linger.ms=50 -l "$files/messages"
+	count=$(wc -l < "$files/messages")
+	say "$1: $count messages of $(($(cut -f 2- "$files/messages" | wc -c) / count - 1)) bytes in ${3:-4} partitions, ${2:-lz4}"
 	rm "$files/messages"
 }
 
-# produce_json TOPIC: the rows of bench.source
+# produce_json TOPIC [CODEC [PARTITIONS]]: the rows of bench.source
 produce_json() {
 	bench_psql -c "COPY (SELECT id, row_to_json(s) FROM bench.source s) TO '$files/messages'"
-	produce_lines "$1"
+	produce_lines "$@"
 }
 
 # empty_table TABLE: and nothing of it is left to be written
@@ -101,10 +108,10 @@ empty_table() {
 	bench_psql -c "TRUNCATE bench.$1" -c CHECKPOINT
 }
 
-# run_copy RUN TABLE TOPIC: the rows of bench.source, which are in a file
+# run_copy RUN TABLE TOPIC [SET]: the rows of the topic, by COPY
 run_copy() {
 	empty_table "$2"
-	bench_psql -v file="$files/rows.tsv" -v run="$1" -v set="$2" -v table="$2" -v topic="$3" -f test/bench/copy.sql
+	bench_psql -v file="$files/$3.tsv" -v run="$1" -v set="${4:-$2}" -v table="$2" -v topic="$3" -f test/bench/copy.sql
 }
 
 # run_stream RUN SET TABLE WAY WORKERS TOPIC MODE TRANSFORM OPTIONS [FORMAT]

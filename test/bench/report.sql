@@ -15,12 +15,12 @@ WITH m AS (
 SELECT replace(m.set, '_', ' ') AS set, m.way,
 	   round(m.median::numeric, 2) AS "median s",
 	   round(m.fastest::numeric, 2) || ' - ' || round(m.slowest::numeric, 2) AS "spread s",
-	   round((e.n / m.median / 1000)::numeric) AS "krows/s",
+	   round((e.n / m.median / 1000)::numeric, CASE WHEN e.n / m.median < 10000 THEN 1 ELSE 0 END) AS "krows/s",
 	   round((c.median / m.median)::numeric, 2) AS :"title",
 	   round(m.cpu_s::numeric, 2) AS "CPU s",
-	   round((c.cpu_s / m.cpu_s)::numeric, 2) AS "by CPU",
+	   round((c.cpu_s / nullif(m.cpu_s, 0))::numeric, 2) AS "by CPU",
 	   round(m.start_s::numeric, 2) AS "start s",
 	   round(m.anon_kb / 1024.0) AS "RssAnon MB"
 FROM m JOIN m c ON c.set = m.set AND c.way = :'base'
 JOIN bench.expected e ON e.topic = m.topic
-ORDER BY m.set, m.place;
+ORDER BY min(m.place) OVER (PARTITION BY m.set), m.place;

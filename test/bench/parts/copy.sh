@@ -19,7 +19,7 @@ start_postgres
 start_kafka
 # what COPY reads and what the streams read come from the same rows
 make_rows "$messages" bench_users
-write_rows
+write_rows bench_users
 produce_json bench_users
 bench_psql -c 'DROP TABLE bench.source'
 take_turns run_copies

@@ -34,7 +34,7 @@ look_together() {
 start_postgres 'userstream.enabled = off'
 bench_psql -c 'CREATE DATABASE dashboard'
 bench_psql -v users="$messages" -v letters=$((messages / 10)) -d dashboard -f test/bench/dashboard.sql >/dev/null
-PGHOST=$(cat "$work/socket") PGPORT=5432 PGUSER=postgres PGDATABASE=dashboard \
+PGHOST=$(cat "$work/socket") PGPORT=$pg_port PGUSER=postgres PGDATABASE=dashboard \
 	test/servers/dashboard start "$work/dashboard" "$http_port" "$USERSTREAM_STATE/dashboard"
 letter=$(bench_psql -d dashboard -c 'SELECT max(id) FROM userstream.dead_letter')
 

@@ -12,7 +12,7 @@ run_targets() {
 start_postgres
 start_kafka
 make_rows "$mode_messages" bench_targets
-write_rows
+write_rows bench_targets
 produce_json bench_targets
 bench_psql -f test/bench/targets.sql -c 'DROP TABLE bench.source'
 take_turns run_targets

@@ -1,0 +1,47 @@
+-- test/bench/peers_setup.sql
+--    a role for the peers, and what watches whoever loads the table
+--
+-- Run by the part peers with the variable password.
+
+CREATE ROLE peer LOGIN PASSWORD :'password';
+GRANT USAGE ON SCHEMA bench TO peer;
+GRANT SELECT, INSERT, UPDATE ON bench.with_key TO peer;
+
+-- Waits for the end of a load by a program and its sessions, or by a stream
+-- (pid NULL).  CPU time counts from when the first rows come, so that nobody
+-- pays for his start.
+CREATE FUNCTION bench.watch_load(pid integer, messages bigint, timeout_s double precision,
+	OUT cpu_s double precision, OUT anon_kb bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	deadline timestamptz := clock_timestamp() + timeout_s * interval '1 second';
+	looks integer := 0;
+	n bigint := 0;
+	cpu_before double precision;
+	seen record;
+BEGIN
+	LOOP
+		PERFORM pg_stat_clear_snapshot();
+		SELECT sum(bench.cpu_s(p)) AS cpu, max(bench.anon_kb(p)) FILTER (WHERE p = pid::text OR pid IS NULL) AS anon INTO seen
+		FROM (SELECT pid::text AS p WHERE pid IS NOT NULL
+			  UNION ALL
+			  SELECT a.pid::text FROM pg_stat_activity a
+			  WHERE a.usename = 'peer' OR a.application_name LIKE 'userstream: bench #%') loaders;
+		anon_kb := greatest(anon_kb, seen.anon);
+		IF cpu_before IS NULL AND pg_relation_size('bench.with_key') > 0 THEN
+			cpu_before := seen.cpu;
+		END IF;
+		-- counting costs, so it is done less often than the rest
+		looks := looks + 1;
+		IF looks % 10 = 0 THEN
+			SELECT count(*) INTO n FROM bench.with_key;
+		END IF;
+		EXIT WHEN n >= messages AND cpu_before IS NOT NULL;
+		IF clock_timestamp() > deadline THEN
+			RAISE 'only % of % rows in % s', n, messages, timeout_s;
+		END IF;
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+	cpu_s := seen.cpu - cpu_before;
+END
+$$;
