@@ -403,7 +403,7 @@ tree: deps
 	@exec $(AS_USER) run-tree STATE=$(STATE)
 
 ifneq ($(filter run-%,$(MAKECMDGOALS)),)
-TOOLS = $(addprefix $(STATE)/bin/,users topic produce rights)
+TOOLS = $(addprefix $(STATE)/bin/,users topic produce rights mock_kafka)
 
 $(STATE)/bin/%: test/servers/%.c
 	@mkdir -p $(@D)

@@ -105,6 +105,16 @@ open_queues(UsSource *source)
 	rd_kafka_queue_io_event_enable(source->main, source->wake_fd, &one, sizeof(one));
 }
 
+static void
+free_source(UsSource *source)
+{
+	if (source == NULL)
+		return;
+	free(source->topic);
+	free(source->broken);
+	free(source);
+}
+
 /* threads inherit the timer slack of who makes them */
 static rd_kafka_t *
 new_handle(rd_kafka_conf_t *conf, char *errstr, size_t errstr_size)
@@ -143,12 +153,13 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 	if (source != NULL)
 	{
 		source->topic = strdup(config->topic);
+		source->broken = calloc((size_t) config->nassignments, sizeof(int32_t));
 		source->options = config->options;
 		source->queue_kb = queue_kb;
 	}
-	if (source == NULL || source->topic == NULL)
+	if (source == NULL || source->topic == NULL || source->broken == NULL)
 	{
-		free(source);
+		free_source(source);
 		rd_kafka_conf_destroy(conf);
 		snprintf(errstr, errstr_size, "out of memory");
 		return NULL;
@@ -168,8 +179,7 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 		else
 			close(source->wake_fd);
 		rd_kafka_conf_destroy(conf);
-		free(source->topic);
-		free(source);
+		free_source(source);
 		return NULL;
 	}
 
@@ -344,6 +354,41 @@ fill_message(UsMessage *message, rd_kafka_message_t *from)
 	message->handle = from;
 }
 
+static bool
+is_broken(const UsSource *source, int32_t partition)
+{
+	for (int i = 0; i < source->nbroken; i++)
+		if (source->broken[i] == partition)
+			return true;
+	return false;
+}
+
+/*
+ * An error in the stream of a partition.  Behind bytes whose checksum is wrong,
+ * that cannot be expanded or are of an unknown version the library goes on with
+ * what it takes for the next messages, and may even move where it fetches: what
+ * comes after them would be taken and they be lost.  So nothing more is taken of
+ * the partition, ends and offsets out of range included, until another source
+ * begins again before the error.
+ */
+static void
+take_error(UsSource *source, rd_kafka_message_t *from)
+{
+	bool		of_partition = from->rkt != NULL && from->partition >= 0;
+	UsEvent    *event;
+
+	if (of_partition && is_broken(source, from->partition))
+		return;
+	add_event(source, from->err, of_partition ? from->partition : -1, from->offset,
+			  rd_kafka_message_errstr(from));
+	event = &source->events[source->nevents - 1];
+	if (!of_partition ||
+		(event->kind != US_EVENT_TRANSIENT && event->kind != US_EVENT_PARTITION_ERROR))
+		return;
+	event->kind = US_EVENT_PARTITION_ERROR;
+	source->broken[source->nbroken++] = from->partition;
+}
+
 /*
  * One chunk a call: the caller bounds a batch by bytes as well and looks in
  * between.  A full chunk of events has room only when the earlier ones were
@@ -370,13 +415,13 @@ us_source_poll(UsSource *source, UsMessage *messages, int max)
 	{
 		rd_kafka_message_t *from = chunk[i];
 
-		if (from->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		if (from->err == RD_KAFKA_RESP_ERR_NO_ERROR && !is_broken(source, from->partition))
 		{
 			fill_message(&messages[count++], from);
 			continue;
 		}
-		add_event(source, from->err, from->rkt ? from->partition : -1, from->offset,
-				  rd_kafka_message_errstr(from));
+		if (from->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+			take_error(source, from);
 		rd_kafka_message_destroy(from);
 	}
 
@@ -435,7 +480,6 @@ us_source_close(UsSource *source, int timeout_ms)
 
 	/* threads left behind no longer write to it */
 	close(source->wake_fd);
-	free(source->topic);
-	free(source);
+	free_source(source);
 	return closed;
 }

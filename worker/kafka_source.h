@@ -32,6 +32,9 @@ struct UsSource
 	bool		publish_lost;	/* or did not get there */
 	UsEventKind cause;			/* of the last error of a broker's connection, ... */
 	char		cause_text[512];	/* and its words; empty = none yet */
+	int			nbroken;
+	int32_t    *broken;			/* partitions of which nothing more is taken; room for all */
+
 	int			nevents;
 	int			first_event;
 	UsEvent		events[US_KAFKA_MAX_EVENTS];

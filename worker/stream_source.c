@@ -65,6 +65,8 @@ us_worker_open_source(UsWorker *worker)
 		}
 	}
 
+	us_worker_expect_word(worker);
+
 	worker->wait_set = us_create_wait_event_set(3);
 	AddWaitEventToSet(worker->wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(worker->wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
@@ -101,6 +103,7 @@ us_worker_look_again(UsWorker *worker)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	us_worker_look_at_silence(worker, PROBE_TIMEOUT_MS);
 	if (!worker->source_failing || worker->source == NULL || now < worker->probe_at)
 		return;
 

@@ -31,7 +31,8 @@ extern void us_worker_reopen_source(UsWorker *worker);
  *
  * It goes on by itself, but says nothing when nothing new has come: the broker
  * is asked.  An error of a topic or partition is not over when the broker
- * answers; another source tells, by messages or their end.
+ * answers; another source tells, by messages or their end.  One that has not
+ * said anything yet is asked about, too.
  */
 extern void us_worker_look_again(UsWorker *worker);
 

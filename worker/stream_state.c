@@ -22,6 +22,7 @@
 #define MAX_RETRY_DOUBLINGS 16
 #define PROBE_FIRST_MS		1000	/* after an error the broker is asked this much later */
 #define PROBE_LOGIN_MS		10000	/* a refused login: too many tries may lock the account */
+#define SILENCE_MS			5000	/* of a source: then the broker is asked */
 #define PUBLISH_INTERVAL_MS	5000	/* Kafka's tools are told this often at most */
 
 void
@@ -51,14 +52,19 @@ us_worker_recovered(UsWorker *worker)
 
 /* the source failed; the broker is asked after a while whether it is over */
 static void
-note_source_error(UsWorker *worker, const UsEvent *event)
+note_source_error(UsWorker *worker, int delay_ms, const char *text)
 {
-	int			delay_ms = event->kind == US_EVENT_AUTHENTICATION ? PROBE_LOGIN_MS : PROBE_FIRST_MS;
-
 	if (!worker->source_failing)
 		worker->probe_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms);
 	worker->source_failing = true;
-	us_worker_failing(worker, US_STATE_WAITING, event->text);
+	us_worker_failing(worker, US_STATE_WAITING, text);
+}
+
+void
+us_worker_reopen_later(UsWorker *worker, const char *text)
+{
+	worker->reopen = true;
+	note_source_error(worker, PROBE_FIRST_MS, text);
 }
 
 void
@@ -67,6 +73,8 @@ us_worker_note_event(UsWorker *worker, const UsEvent *event)
 	UsPartition *partition = event->partition >= 0 ?
 		us_batch_partition(worker->batch, event->partition) : NULL;
 
+	if (event->kind != US_EVENT_NONE && event->kind != US_EVENT_LOG)
+		worker->silent_at = 0;
 	switch (event->kind)
 	{
 		case US_EVENT_NONE:
@@ -85,12 +93,13 @@ us_worker_note_event(UsWorker *worker, const UsEvent *event)
 			break;
 		case US_EVENT_PARTITION_ERROR:
 			us_topic_watch_hurry(worker);
-			worker->reopen = true;
-			note_source_error(worker, event);
+			us_worker_reopen_later(worker, event->text);
 			break;
 		case US_EVENT_TRANSIENT:
+			note_source_error(worker, PROBE_FIRST_MS, event->text);
+			break;
 		case US_EVENT_AUTHENTICATION:
-			note_source_error(worker, event);
+			note_source_error(worker, PROBE_LOGIN_MS, event->text);
 			break;
 		case US_EVENT_LOG:
 			ereport(LOG,
@@ -106,29 +115,72 @@ us_worker_note_event(UsWorker *worker, const UsEvent *event)
 	}
 }
 
+/* the first partition that is read; NULL: there is none */
+static const UsPosition *
+first_position(const UsWorker *worker)
+{
+	for (int i = 0; i < worker->batch->npartitions; i++)
+		if (!worker->batch->partitions[i].position.stopped)
+			return &worker->batch->partitions[i].position;
+	return NULL;
+}
+
+static bool
+ask_broker(UsWorker *worker, int timeout_ms, char *errstr, size_t errstr_size)
+{
+	const UsPosition *position = first_position(worker);
+	int64		low;
+	int64		high;
+
+	errstr[0] = '\0';
+	return position != NULL &&
+		us_source_probe(worker->source, position->partition, timeout_ms, &low, &high,
+						errstr, errstr_size);
+}
+
 bool
 us_worker_probe(UsWorker *worker, int timeout_ms)
 {
-	int64		low;
-	int64		high;
 	char		errstr[256];
 
-	for (int i = 0; i < worker->batch->npartitions; i++)
-	{
-		const UsPosition *position = &worker->batch->partitions[i].position;
+	if (ask_broker(worker, timeout_ms, errstr, sizeof(errstr)))
+		return true;
 
-		if (position->stopped)
-			continue;
-		if (us_source_probe(worker->source, position->partition, timeout_ms, &low, &high,
-							errstr, sizeof(errstr)))
-			return true;
-
-		/* of a topic the broker's own answer says more than the library's error */
-		if (worker->reopen)
-			us_worker_failing(worker, US_STATE_WAITING, errstr);
-		return false;
-	}
+	/* of a topic the broker's own answer says more than the library's error */
+	if (worker->reopen && errstr[0] != '\0')
+		us_worker_failing(worker, US_STATE_WAITING, errstr);
 	return false;
+}
+
+void
+us_worker_expect_word(UsWorker *worker)
+{
+	const UsPosition *position = first_position(worker);
+	int64		low;
+	int64		high;
+
+	worker->silent_at = 0;
+	if (worker->source == NULL || position == NULL ||
+		us_source_watermarks(worker->source, position->partition, &low, &high))
+		return;
+	worker->silent_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SILENCE_MS);
+}
+
+/*
+ * The library says nothing of answers that it cannot use, those of a port where
+ * something else listens, say: it asks again, and we would wait for ever.
+ */
+void
+us_worker_look_at_silence(UsWorker *worker, int timeout_ms)
+{
+	char		errstr[256];
+
+	if (worker->silent_at == 0 || GetCurrentTimestamp() < worker->silent_at)
+		return;
+	if (!worker->source_failing && !ask_broker(worker, timeout_ms, errstr, sizeof(errstr)) &&
+		errstr[0] != '\0')
+		us_worker_reopen_later(worker, errstr);
+	us_worker_expect_word(worker);
 }
 
 long

@@ -30,6 +30,7 @@ typedef struct UsWorker
 	bool		source_failing; /* and it is the source's */
 	bool		reopen;			/* only another source can show that it is over */
 	TimestampTz probe_at;		/* while source_failing: not to ask the broker before */
+	TimestampTz silent_at;		/* nothing was heard of it: ask the broker then; 0 = not so */
 
 	bool		unpublished;	/* positions moved since Kafka's tools were told */
 	TimestampTz published_at;	/* when they were told last; 0 = never */
@@ -52,12 +53,20 @@ typedef struct UsWorker
 /* an event of the source: ends of partitions, errors, offsets out of range */
 extern void us_worker_note_event(UsWorker *worker, const UsEvent *event);
 
+/* this source cannot go on: why, until another is opened once the broker answers */
+extern void us_worker_reopen_later(UsWorker *worker, const char *text);
+
 /* show an error (logged when the state changes), and that it is over */
 extern void us_worker_failing(UsWorker *worker, UsState state, const char *error);
 extern void us_worker_recovered(UsWorker *worker);
 
 /* ask the broker of a source that failed whether it answers, for timeout_ms at most */
 extern bool us_worker_probe(UsWorker *worker, int timeout_ms);
+
+/* a new source, or one that is still silent: when to ask the broker what is the matter */
+extern void us_worker_expect_word(UsWorker *worker);
+/* ... and asking it, if it is time */
+extern void us_worker_look_at_silence(UsWorker *worker, int timeout_ms);
 
 /*
  * us_worker_publish -- tell Kafka's own tools of the positions, if it is time

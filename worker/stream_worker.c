@@ -120,6 +120,7 @@ take_chunk(UsWorker *worker)
 	if (count > 0)
 	{
 		us_flow_begin(worker);
+		worker->silent_at = 0;
 		us_worker_recovered(worker);
 	}
 
@@ -192,7 +193,7 @@ settle_ranges(UsWorker *worker)
 			position->stopped = true;
 		}
 		worker->stops[i].kind = US_EVENT_NONE;
-		changed = true;
+		changed |= outcome != US_RANGE_HELD;
 	}
 	if (changed)
 		us_worker_reopen_source(worker);
@@ -358,6 +359,9 @@ wait_time(UsWorker *worker)
 	if (worker->look_at != 0)
 		wait_ms = Min(wait_ms, TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
 															   worker->look_at));
+	if (worker->silent_at != 0)
+		wait_ms = Min(wait_ms, TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+															   worker->silent_at));
 	return wait_ms;
 }
 

@@ -133,29 +133,32 @@ us_topic_watch_look(UsWorker *worker, UsTopicTrouble *trouble)
 }
 
 /* how a position lies outside of what its partition holds */
-static void
-describe_range(const UsPosition *position, bool known, int64 low, int64 high,
-			   UsTopicTrouble *trouble)
+static char *
+range_text(const UsPosition *position, int64 low, int64 high)
 {
-	trouble->kind = "offset_out_of_range";
+	if (position->next_offset > high)
+		return psprintf("offset " INT64_FORMAT " of partition %d is past its end at "
+						INT64_FORMAT ": the topic was recreated or truncated",
+						position->next_offset, position->partition, high);
+	if (position->next_offset < low)
+		return psprintf("offset " INT64_FORMAT " of partition %d is no longer there: "
+						"it begins at " INT64_FORMAT ", " INT64_FORMAT
+						" messages were deleted unread",
+						position->next_offset, position->partition, low,
+						low - position->next_offset);
+	return psprintf("offset " INT64_FORMAT " of partition %d was out of range, "
+					"though it now has " INT64_FORMAT " to " INT64_FORMAT
+					": the topic may have been recreated or truncated",
+					position->next_offset, position->partition, low, high);
+}
+
+static void
+describe_range(const UsPosition *position, int64 low, int64 high, UsTopicTrouble *trouble)
+{
+	trouble->kind = position->next_offset > high ? "topic_recreated" : "offset_out_of_range";
+	trouble->detail = range_text(position, low, high);
 	trouble->what_to_do = "Choose where to go on with userstream.seek_stream, "
 		"then call userstream.resume_stream.";
-	if (known && position->next_offset > high)
-	{
-		trouble->kind = "topic_recreated";
-		trouble->detail = psprintf("offset " INT64_FORMAT " of partition %d is past its end at "
-								   INT64_FORMAT ": the topic was recreated or truncated",
-								   position->next_offset, position->partition, high);
-	}
-	else if (known && position->next_offset < low)
-		trouble->detail = psprintf("offset " INT64_FORMAT " of partition %d is no longer there: "
-								   "it begins at " INT64_FORMAT ", " INT64_FORMAT
-								   " messages were deleted unread",
-								   position->next_offset, position->partition, low,
-								   low - position->next_offset);
-	else
-		trouble->detail = psprintf("offset " INT64_FORMAT " of partition %d is out of range",
-								   position->next_offset, position->partition);
 }
 
 static void
@@ -190,19 +193,24 @@ us_topic_settle_range(UsWorker *worker, UsPosition *position, UsTopicTrouble *tr
 	bool		known = us_source_probe(worker->source, position->partition, RANGE_TIMEOUT_MS,
 										&low, &high, errstr, sizeof(errstr));
 
-	if (reset == US_RESET_STOP)
-	{
-		describe_range(position, known, low, high, trouble);
-		return US_RANGE_STOP;
-	}
 	if (!known)
 	{
 		worker->source_failing = true;
 		us_worker_failing(worker, US_STATE_WAITING, errstr);
 		return US_RANGE_LATER;
 	}
-	/* it may have come into range meanwhile */
-	if (position->next_offset < low || position->next_offset > high)
-		move_position(worker, position, reset == US_RESET_EARLIEST ? low : high);
+
+	if (reset == US_RESET_STOP)
+	{
+		describe_range(position, low, high, trouble);
+		return US_RANGE_STOP;
+	}
+	/* it may have come into range meanwhile; a broker that says so often is asked slowly */
+	if (position->next_offset >= low && position->next_offset <= high)
+	{
+		us_worker_reopen_later(worker, range_text(position, low, high));
+		return US_RANGE_HELD;
+	}
+	move_position(worker, position, reset == US_RESET_EARLIEST ? low : high);
 	return US_RANGE_MOVED;
 }

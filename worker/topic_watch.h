@@ -39,7 +39,8 @@ typedef enum UsRangeOutcome
 {
 	US_RANGE_MOVED,				/* the position lies in the partition now */
 	US_RANGE_STOP,				/* trouble is filled: the partition must stop */
-	US_RANGE_LATER				/* the broker does not answer: ask again */
+	US_RANGE_LATER,				/* the broker does not answer: ask again */
+	US_RANGE_HELD				/* the partition holds it: another source, after a while */
 } UsRangeOutcome;
 
 /*

@@ -1,0 +1,201 @@
+#
+# test/t/166_broker_errors.pl
+#    each error that a broker can answer with, by librdkafka's mock cluster: what is
+#    retried without a word, what is shown and goes on by itself, what stops and
+#    waits for a person, what create_stream says; each message arrives once
+#
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use UserstreamTest;
+use DeliveryTest;
+use ScriptedServer;
+
+my $mock = ScriptedServer->new('mock_kafka', 3);
+my $kafka = UserstreamTest::Kafka->at($mock->first);
+my $node = userstream_node('main', conf => "userstream.restart_interval = '500ms'");
+my $delivery = DeliveryTest->new($node, $kafka, 'mocked');
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+sub order { my ($command) = @_; return is($mock->ask($command), 'ok', $command); }
+
+# all read, and nothing fails any more
+sub is_well
+{
+	my ($what) = @_;
+	return ok( wait_until($node, 'postgres',
+			q{SELECT state, failing_since IS NULL FROM userstream.stream_status WHERE stream = 'mocked'}, 'caught_up|t'),
+		$what);
+}
+
+sub is_in_state
+{
+	my ($state, $pattern, $what) = @_;
+	return ok( wait_until($node, 'postgres',
+			"SELECT state, coalesce(last_error, '') ~* '$pattern' FROM userstream.stream_status WHERE stream = 'mocked'", "$state|t"),
+		$what);
+}
+
+# the option; when this returns, the worker that knows it is there
+sub on_out_of_range
+{
+	my ($where) = @_;
+	my $pid = sql('SELECT pids[1] FROM userstream.stream_status');
+
+	sql(qq{SELECT userstream.alter_stream('mocked', options => '{"on_offset_out_of_range": "$where"}')});
+	return ok(wait_until($node, 'postgres', "SELECT state, pids[1] <> $pid FROM userstream.stream_status", 'caught_up|t'),
+		"on_offset_out_of_range: $where");
+}
+
+# what create_stream answers
+sub refusal
+{
+	my ($code, $out, $err) = $node->psql('postgres',
+		"\\set VERBOSITY verbose\nSELECT userstream.create_stream('another', 'kafka', 'mocked', 'another', columns => '@{[DeliveryTest::COLUMNS]}')");
+	return $err;
+}
+
+sub drop_another { return sql(q{SELECT userstream.drop_stream('another')}); }
+
+order('topic mocked 2');
+order("leader mocked $_ " . ($_ + 1)) foreach 0, 1;
+$delivery->prepare_database('postgres');
+# the mock answers an idle fetch when its patience is over, whatever comes meanwhile
+sql(q{ALTER SERVER kafka OPTIONS (ADD "fetch.wait.max.ms" '100', ADD "reconnect.backoff.max.ms" '500')});
+$delivery->create_target('postgres', 'mocked');
+$delivery->create_target('postgres', 'another');
+$delivery->produce(100);
+$delivery->create_stream('postgres', 'mocked', options => q('{"metadata_refresh": 2}'));
+$delivery->is_delivered('postgres', 'mocked', 'by mock brokers');
+
+# ---------------------------------------------------------------------------
+# fetches: what is shown as long as it lasts, and is over by itself
+# ---------------------------------------------------------------------------
+foreach my $case (
+	[ 'INVALID_MSG', 'CRC|corrupt|invalid' ],
+	[ 'UNKNOWN', 'unknown' ],
+	[ 'TOPIC_AUTHORIZATION_FAILED', 'authoriz' ],
+	[ 'THROTTLING_QUOTA_EXCEEDED', 'throttl|quota' ],
+	[ 'UNSUPPORTED_COMPRESSION_TYPE', 'compress' ],
+	[ 'INVALID_REQUEST', 'invalid|malform|parse' ])
+{
+	my ($error, $pattern) = @$case;
+
+	order("errors 0 FETCH $error 100000");
+	$delivery->produce(20);
+	is_in_state('waiting', $pattern, "$error: waits and says why");
+	order('clear FETCH');
+	$delivery->is_delivered('postgres', 'mocked', "fetch: $error");
+	is_well("$error: over");
+}
+is(sql('SELECT count(*) FROM userstream.incident'), 0, 'no incident');
+
+# ---------------------------------------------------------------------------
+# fetches: an offset out of range, though it is not, again and again, where the
+# stream is to go on by itself: not in a circle
+# ---------------------------------------------------------------------------
+on_out_of_range('latest');
+order('errors 0 FETCH OFFSET_OUT_OF_RANGE 100000');
+$delivery->produce(20);
+is_in_state('waiting', 'was out of range, though it now has', 'OFFSET_OUT_OF_RANGE without an end: waits and says why');
+order('clear FETCH');
+$delivery->is_delivered('postgres', 'mocked', 'nothing was passed over');
+on_out_of_range('stop');
+
+# ---------------------------------------------------------------------------
+# fetches: an offset out of range, though it is not; nobody knows why
+# ---------------------------------------------------------------------------
+order('errors 1 FETCH OFFSET_OUT_OF_RANGE 1');
+$delivery->produce(20);
+is_in_state('stopped', 'partition 0 was out of range, though it now has 0 to ', 'OFFSET_OUT_OF_RANGE: stops and says why');
+is(sql('SELECT partition, kind FROM userstream.incident WHERE closed_at IS NULL'), '0|offset_out_of_range', 'with an incident');
+ok( wait_until($node, 'postgres',
+		q{SELECT state FROM userstream.partition_status WHERE stream = 'mocked' AND partition = 1}, 'caught_up'),
+	'the other partition goes on');
+sql(q{SELECT userstream.resume_stream('mocked')});
+$delivery->is_delivered('postgres', 'mocked', 'resumed');
+is(sql('SELECT count(*) FROM userstream.incident WHERE closed_at IS NULL'), 0, 'nothing is open');
+
+# ---------------------------------------------------------------------------
+# fetches: what the library tries again by itself
+# ---------------------------------------------------------------------------
+foreach my $error ('NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE', 'REPLICA_NOT_AVAILABLE', 'KAFKA_STORAGE_ERROR',
+	'FENCED_LEADER_EPOCH', 'UNKNOWN_TOPIC_OR_PART', '_TRANSPORT')
+{
+	order("errors $_ FETCH $error 3") foreach 1, 2;
+	$delivery->produce(20);
+	ok($mock->wait_for("left $_ FETCH", qr/^0$/), "$error: met") foreach 1, 2;
+	$delivery->is_delivered('postgres', 'mocked', "fetch: $error");
+}
+is(sql('SELECT count(*) FROM userstream.incident'), 1, 'no incident of them');
+
+# ---------------------------------------------------------------------------
+# the topic, leaders, brokers
+# ---------------------------------------------------------------------------
+order('topic_error mocked UNKNOWN_TOPIC_OR_PART');
+is_in_state('stopped', 'topic "mocked" does not exist any more', 'the topic is unknown for some seconds: stops and says why');
+order('topic_error mocked NO_ERROR');
+sql(q{SELECT userstream.resume_stream('mocked')});
+$delivery->produce(20);
+$delivery->is_delivered('postgres', 'mocked', 'the topic is known again, resumed');
+
+order('leader mocked 0 3');
+$delivery->produce(20);
+$delivery->is_delivered('postgres', 'mocked', 'another leader');
+order('down 3');
+is_in_state('waiting', '.', 'the leader of one partition is down: waits and says why');
+order('leader mocked 0 1');
+$delivery->produce(20);
+$delivery->is_delivered('postgres', 'mocked', 'another leader while one broker is down');
+order('up 3');
+order('topic_error mocked LEADER_NOT_AVAILABLE');
+order("errors $_ FETCH NOT_LEADER_FOR_PARTITION 1") foreach 1, 2;
+ok($mock->wait_for("left $_ FETCH", qr/^0$/), 'a leader that is none any more') foreach 1, 2;
+order('topic_error mocked NO_ERROR');
+$delivery->produce(20);
+$delivery->is_delivered('postgres', 'mocked', 'nobody knew a leader for a moment');
+order('down 0');
+is_in_state('waiting', '.', 'all brokers down: waits and says why');
+order('up 0');
+$delivery->produce(20);
+$delivery->is_delivered('postgres', 'mocked', 'all brokers up again');
+order('rtt 0 300');
+$delivery->produce(20);
+$delivery->is_delivered('postgres', 'mocked', 'each answer 300 ms late');
+order('rtt 0 0');
+
+# what only others look at cannot be told: no trouble of the stream
+is_well('nothing fails');
+order('errors 0 FIND_COORDINATOR GROUP_AUTHORIZATION_FAILED 100000');
+order('errors 0 OFFSET_COMMIT UNKNOWN_MEMBER_ID 100000');
+$delivery->produce(20);
+$delivery->is_delivered('postgres', 'mocked', 'offsets cannot be published');
+is_well('which is no trouble');
+order('clear FIND_COORDINATOR');
+order('clear OFFSET_COMMIT');
+
+# ---------------------------------------------------------------------------
+# create_stream
+# ---------------------------------------------------------------------------
+order('errors 0 LIST_OFFSETS TOPIC_AUTHORIZATION_FAILED 2');
+like(refusal(), qr/ERROR:  42501: .*HINT/s, 'offsets that may not be asked for: an error at once');
+order('clear LIST_OFFSETS');
+order('topic_error mocked TOPIC_AUTHORIZATION_FAILED');
+like(refusal(), qr/ERROR:  42501: permission denied for topic.*HINT/s, 'a topic that may not be seen: an error at once');
+order('topic_error mocked UNKNOWN_TOPIC_OR_PART');
+like(refusal(), qr/ERROR:  \w+: topic "mocked" does not exist/, 'a topic that nobody knows: an error at once');
+order('topic_error mocked NO_ERROR');
+order('errors 0 LIST_OFFSETS NOT_LEADER_FOR_PARTITION 2');
+order('errors 0 METADATA _TRANSPORT 1');
+is(refusal(), '', 'what passes is tried again');
+drop_another();
+$delivery->produce(20);
+$delivery->is_delivered('postgres', 'mocked', 'the other stream, all the while');
+
+$node->stop('fast');
+unlike(slurp_file($node->logfile), qr/PANIC|was terminated by signal/, 'no process died of it');
+done_testing();
