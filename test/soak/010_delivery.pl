@@ -4,8 +4,9 @@
 #    come to, in random order; every one must be there once
 #
 # SOAK_SEED repeats a run's order of faults, SOAK_MESSAGES, SOAK_KILLS,
-# SOAK_TERMINATIONS, SOAK_CANCELS, SOAK_BROKER_KILLS and SOAK_BROKER_PAUSES
-# say how much of each.  One message in a hundred is bad and has to be a dead
+# SOAK_TERMINATIONS, SOAK_CANCELS, SOAK_CRASHES (of anything else: supervisor,
+# launcher, checkpointer, a session, the postmaster, stop -m immediate),
+# SOAK_BROKER_KILLS and SOAK_BROKER_PAUSES say how much of each.  One message in a hundred is bad and has to be a dead
 # letter, once.
 #
 use strict;
@@ -17,6 +18,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use UserstreamTest;
 use DeliveryTest;
+use FaultTest;
 
 use constant WORKER => "SELECT pid FROM pg_stat_activity WHERE backend_type = 'userstream stream'";
 
@@ -28,6 +30,7 @@ my %faults = (
 	kill => amount(KILLS => 20),
 	terminate => amount(TERMINATIONS => 200),
 	cancel => amount(CANCELS => 50),
+	crash => amount(CRASHES => 12),
 	broker_kill => amount(BROKER_KILLS => 3),
 	broker_pause => amount(BROKER_PAUSES => 3));
 
@@ -60,32 +63,17 @@ sub produce_share
 	return;
 }
 
-# one of the workers; there may be none for a moment
-sub worker_pid
-{
-	wait_until($node, 'postgres', "SELECT count(*) > 0 FROM (@{[WORKER]}) w") or return;
-	my @pids = split /\n/, $node->safe_psql('postgres', WORKER);
-	return $pids[ rand @pids ];
-}
+my @crashes = ((map { "kill $_" } qw(supervisor launcher checkpointer session postmaster)), 'stop immediate');
 
 my %act = (
-	kill => sub {
-		my $pid = worker_pid() or return 0;
-		kill 'KILL', $pid;
-		return wait_until($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid", 0);
-	},
-	terminate => sub {
-		my $pid = worker_pid() or return 0;
-		return $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid, 30000)") =~ /^[tf]$/;
-	},
-	cancel => sub {
-		my $pid = worker_pid() or return 0;
-		return $node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)") =~ /^[tf]$/;
-	},
+	kill => sub { return FaultTest::strike($node, 'kill stream'); },
+	terminate => sub { return FaultTest::strike($node, 'terminate stream'); },
+	cancel => sub { return FaultTest::strike($node, 'cancel stream'); },
+	crash => sub { return FaultTest::strike($node, $crashes[ rand @crashes ]); },
 	broker_kill => sub { $kafka->kill; $kafka->start; return 1; },
 	# a worker that starts meanwhile finds a broker that does not answer
 	broker_pause => sub {
-		my $pid = worker_pid() or return 0;
+		my $pid = FaultTest::pid_of($node, 'stream') or return 0;
 		$kafka->pause;
 		$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid, 30000)");
 		my $is_back = wait_until($node, 'postgres',
