@@ -61,6 +61,7 @@ us_batch_create(const UsStream *stream, UsSink *sink, const UsPosition *position
 		batch->partitions[i].position = positions[i];
 		batch->partitions[i].eof_offset = -1;
 		batch->partitions[i].stop_at = -1;
+		batch->partitions[i].failed_at = -1;
 	}
 	batch->capacity = stream->options.batch_rows;
 	batch->messages = MemoryContextAllocHuge(CurrentMemoryContext,

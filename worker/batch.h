@@ -25,6 +25,8 @@ typedef struct UsPartition
 	char		stop_text[512]; /* and what is wrong with it */
 	bool		at_end;			/* read to its end and nothing since */
 	TimestampTz first_message_at;	/* oldest message of this batch; 0 = none */
+	int			failures;		/* errors of its bytes or its fetches in a row, ... */
+	int64		failed_at;		/* none of which was further than this position */
 } UsPartition;
 
 typedef struct UsBatch

@@ -21,6 +21,7 @@
 #define RATE_WINDOW_S		5.0		/* time constant of rows_per_second */
 #define MAX_RETRY_DOUBLINGS 16
 #define PROBE_FIRST_MS		1000	/* after an error the broker is asked this much later */
+#define REOPEN_MAX_MS		30000	/* ... and at most so much, where one partition fails again */
 #define PROBE_LOGIN_MS		10000	/* a refused login: too many tries may lock the account */
 #define SILENCE_MS			5000	/* of a source: then the broker is asked */
 #define PUBLISH_INTERVAL_MS	5000	/* Kafka's tools are told this often at most */
@@ -60,11 +61,23 @@ note_source_error(UsWorker *worker, int delay_ms, const char *text)
 	us_worker_failing(worker, US_STATE_WAITING, text);
 }
 
+/* others of the worker are read anew too, so a partition that does not get on waits longer */
+static int
+reopen_delay(UsPartition *partition)
+{
+	if (partition == NULL)
+		return PROBE_FIRST_MS;
+	if (partition->position.next_offset > partition->failed_at)
+		partition->failures = 0;
+	partition->failed_at = partition->position.next_offset;
+	return us_worker_retry_delay(&partition->failures, PROBE_FIRST_MS, REOPEN_MAX_MS);
+}
+
 void
-us_worker_reopen_later(UsWorker *worker, const char *text)
+us_worker_reopen_later(UsWorker *worker, UsPartition *partition, const char *text)
 {
 	worker->reopen = true;
-	note_source_error(worker, PROBE_FIRST_MS, text);
+	note_source_error(worker, reopen_delay(partition), text);
 }
 
 void
@@ -93,7 +106,7 @@ us_worker_note_event(UsWorker *worker, const UsEvent *event)
 			break;
 		case US_EVENT_PARTITION_ERROR:
 			us_topic_watch_hurry(worker);
-			us_worker_reopen_later(worker, event->text);
+			us_worker_reopen_later(worker, partition, event->text);
 			break;
 		case US_EVENT_TRANSIENT:
 			note_source_error(worker, PROBE_FIRST_MS, event->text);
@@ -179,7 +192,7 @@ us_worker_look_at_silence(UsWorker *worker, int timeout_ms)
 		return;
 	if (!worker->source_failing && !ask_broker(worker, timeout_ms, errstr, sizeof(errstr)) &&
 		errstr[0] != '\0')
-		us_worker_reopen_later(worker, errstr);
+		us_worker_reopen_later(worker, NULL, errstr);
 	us_worker_expect_word(worker);
 }
 

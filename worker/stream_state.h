@@ -53,8 +53,11 @@ typedef struct UsWorker
 /* an event of the source: ends of partitions, errors, offsets out of range */
 extern void us_worker_note_event(UsWorker *worker, const UsEvent *event);
 
-/* this source cannot go on: why, until another is opened once the broker answers */
-extern void us_worker_reopen_later(UsWorker *worker, const char *text);
+/*
+ * this source cannot go on: why, until another is opened once the broker
+ * answers; partition is the one that fails, NULL when it is not one alone
+ */
+extern void us_worker_reopen_later(UsWorker *worker, UsPartition *partition, const char *text);
 
 /* show an error (logged when the state changes), and that it is over */
 extern void us_worker_failing(UsWorker *worker, UsState state, const char *error);

@@ -208,7 +208,8 @@ us_topic_settle_range(UsWorker *worker, UsPosition *position, UsTopicTrouble *tr
 	/* it may have come into range meanwhile; a broker that says so often is asked slowly */
 	if (position->next_offset >= low && position->next_offset <= high)
 	{
-		us_worker_reopen_later(worker, range_text(position, low, high));
+		us_worker_reopen_later(worker, us_batch_partition(worker->batch, position->partition),
+							   range_text(position, low, high));
 		return US_RANGE_HELD;
 	}
 	move_position(worker, position, reset == US_RESET_EARLIEST ? low : high);
