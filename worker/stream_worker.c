@@ -412,6 +412,8 @@ run(UsWorker *worker)
 {
 	while (!us_slot_stop_requested())
 	{
+		bool		written = false;
+
 		serve_interrupts(worker);
 		us_worker_follow_options(worker);
 		look_at_topic(worker);
@@ -419,20 +421,21 @@ run(UsWorker *worker)
 		if (worker->retry_at == 0 && worker->source != NULL)
 			fill_batch(worker);
 
-		if (us_batch_is_due(worker->batch))
+		if (us_batch_is_due(worker->batch) && worker->retry_at <= GetCurrentTimestamp())
 		{
-			if (worker->retry_at <= GetCurrentTimestamp())
-			{
-				commit_batch(worker);
-				continue;
-			}
+			commit_batch(worker);
+			written = true;
 		}
-		else
+		/* also while messages keep coming: those of a partition in trouble do not */
+		if (!us_batch_is_due(worker->batch))
 		{
 			settle_ranges(worker);
 			us_worker_look_again(worker);
-			us_worker_receive_changes();
+			if (!written)
+				us_worker_receive_changes();
 		}
+		if (written)
+			continue;
 		wait_for_work(worker);
 	}
 }

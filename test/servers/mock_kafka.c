@@ -6,7 +6,8 @@
  *                                then takes commands on stdin, a line each, and answers "ok"
  *
  *    topic NAME PARTITIONS
- *    errors BROKER API NAME TIMES   so many of the next requests of that API fail so
+ *    errors BROKER API NAME TIMES [MS]  so many of the next requests of that API fail so,
+ *                                   one broker's so much later
  *    slow BROKER API MS TIMES       ... or are answered so much later
  *    clear API                      ... no more, of those for all brokers (0)
  *    left BROKER API                how many of one broker's are still to come; once it
@@ -97,10 +98,10 @@ obey(rd_kafka_mock_cluster_t *cluster, char *args[], int nargs)
 
 	if (strcmp(verb, "topic") == 0 && nargs == 3)
 		result = rd_kafka_mock_topic_create(cluster, args[1], number, 1);
-	else if ((strcmp(verb, "errors") == 0 || strcmp(verb, "slow") == 0) && nargs == 5)
+	else if ((strcmp(verb, "errors") == 0 || strcmp(verb, "slow") == 0) && nargs >= 5)
 	{
 		int			is_slow = strcmp(verb, "slow") == 0;
-		int			rtt_ms = is_slow ? atoi(args[3]) : 0;
+		int			rtt_ms = is_slow ? atoi(args[3]) : nargs > 5 ? atoi(args[5]) : 0;
 
 		if (api_key(args[2]) < 0 || (!is_slow && !error_code(args[3], &code)))
 			return NULL;

@@ -59,8 +59,6 @@ sub refusal
 	return $err;
 }
 
-sub drop_another { return sql(q{SELECT userstream.drop_stream('another')}); }
-
 order('topic mocked 2');
 order("leader mocked $_ " . ($_ + 1)) foreach 0, 1;
 $delivery->prepare_database('postgres');
@@ -168,6 +166,38 @@ $delivery->produce(20);
 $delivery->is_delivered('postgres', 'mocked', 'each answer 300 ms late');
 order('rtt 0 0');
 
+# the trouble of a partition is seen to though another keeps the worker busy
+my $busy = DeliveryTest->new($node, $kafka, 'busy');
+order('topic busy 2');
+order('leader busy 0 3');
+order('leader busy 1 1');
+$busy->create_target('postgres', 'busy', 'at timestamptz DEFAULT clock_timestamp()');
+# busy until the trouble is told of, half a minute at most
+sql(q{CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF NOT EXISTS (SELECT FROM userstream.incident WHERE stream = 'busy') THEN
+			PERFORM pg_sleep(0.006);
+		END IF;
+		RETURN NEW;
+	END $$;
+	CREATE TRIGGER slow BEFORE INSERT ON busy FOR EACH ROW EXECUTE FUNCTION slow()});
+$busy->produce(100, partition => 0);
+$busy->produce(100, partition => 1) foreach 1 .. 30;
+# little is fetched before it is needed, so that the error is not behind all of it
+sql(qq{CREATE SERVER small FOREIGN DATA WRAPPER userstream_kafka OPTIONS ("bootstrap.servers" '@{[$kafka->address]}',
+	"queued.min.messages" '100', "fetch.message.max.bytes" '15000', "fetch.wait.max.ms" '100')});
+# when the other partition is under way
+order('errors 3 FETCH OFFSET_OUT_OF_RANGE 1 1500');
+$busy->create_stream('postgres', 'busy', server => 'small', options => q('{"batch_rows": 20}'));
+ok( wait_until($node, 'postgres', q{SELECT next_offset FROM userstream.partition_status WHERE stream = 'busy' AND partition = 1}, 3000),
+	'one partition is read');
+ok( wait_until($node, 'postgres',
+		q{SELECT opened_at < (SELECT max(at) FROM busy) FROM userstream.incident WHERE stream = 'busy' AND partition = 0}),
+	'the other one had stopped before');
+sql(q{SELECT userstream.resume_stream('busy')});
+$busy->is_delivered('postgres', 'busy', 'resumed');
+sql(q{SELECT userstream.drop_stream('busy')});
+
 # what only others look at cannot be told: no trouble of the stream
 is_well('nothing fails');
 order('errors 0 FIND_COORDINATOR GROUP_AUTHORIZATION_FAILED 100000');
@@ -181,6 +211,9 @@ order('clear OFFSET_COMMIT');
 # ---------------------------------------------------------------------------
 # create_stream
 # ---------------------------------------------------------------------------
+# nobody else must meet what is meant for it
+sql(q{SELECT userstream.pause_stream('mocked')});
+ok(wait_until($node, 'postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'userstream stream'}, 0), 'no worker');
 order('errors 0 LIST_OFFSETS TOPIC_AUTHORIZATION_FAILED 2');
 like(refusal(), qr/ERROR:  42501: .*HINT/s, 'offsets that may not be asked for: an error at once');
 order('clear LIST_OFFSETS');
@@ -192,7 +225,8 @@ order('topic_error mocked NO_ERROR');
 order('errors 0 LIST_OFFSETS NOT_LEADER_FOR_PARTITION 2');
 order('errors 0 METADATA _TRANSPORT 1');
 is(refusal(), '', 'what passes is tried again');
-drop_another();
+sql(q{SELECT userstream.drop_stream('another')});
+sql(q{SELECT userstream.resume_stream('mocked')});
 $delivery->produce(20);
 $delivery->is_delivered('postgres', 'mocked', 'the other stream, all the while');
 
