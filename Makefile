@@ -100,6 +100,7 @@ OBJS = \
 	worker/kafka_source.o \
 	worker/kafka_queue.o \
 	worker/flow.o \
+	worker/limit.o \
 	worker/kafka_watermarks.o \
 	worker/kafka_group.o \
 	worker/path.o \

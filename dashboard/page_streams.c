@@ -224,6 +224,7 @@ static const UsColumn stream_facts[] = {
 	{"lag_messages", "Lag, messages", US_KIND_COUNT, NULL, NULL, "unknown"},
 	{"lag_seconds", "Lag, time", US_KIND_SECONDS, NULL, NULL, "unknown"},
 	{"rows_per_second", "Rows/s", US_KIND_NUMBER, NULL, NULL, NULL},
+	{"hint", "What limits it", US_KIND_LONG, NULL, NULL, "nothing stands out"},
 	{"messages_read", "Messages read", US_KIND_COUNT, NULL, NULL, NULL},
 	{"rows_written", "Rows written", US_KIND_COUNT, NULL, NULL, NULL},
 	{"dead_letters", "Dead letters", US_KIND_COUNT, "/dead-letters?stream=", "stream", NULL},
@@ -236,7 +237,7 @@ static const UsColumn stream_facts[] = {
 static const UsPanel stream_panel = {
 	"stream", "State",
 	"SELECT stream, owner, state, target, topic, workers, pids::text AS pids, lag_messages, lag_seconds,"
-	" rows_per_second, messages_read, rows_written, dead_letters, last_error, last_error_at,"
+	" rows_per_second, hint, messages_read, rows_written, dead_letters, last_error, last_error_at,"
 	" failing_since, config_version FROM userstream.stream_status WHERE stream = $1",
 	stream_facts, "", NULL, NULL, false, false, NULL
 };

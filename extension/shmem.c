@@ -299,6 +299,7 @@ us_slot_attach(int slotno, uint32 generation, UsSlot *copy)
 		slot->pid = MyProcPid;
 		slot->pgprocno = MyProc - ProcGlobal->allProcs;
 		memset(slot->stage_us, 0, sizeof(slot->stage_us));
+		slot->limit = US_LIMIT_NONE;
 		attached = true;
 	}
 	*copy = *slot;
@@ -366,6 +367,18 @@ us_slot_report_stages(const int64 *stage_us)
 
 	LWLockAcquire(us_shared->lock, LW_EXCLUSIVE);
 	memcpy(slot->stage_us, stage_us, sizeof(slot->stage_us));
+	LWLockRelease(us_shared->lock);
+}
+
+void
+us_slot_report_limit(UsLimit limit, double share, int queue_kb)
+{
+	UsSlot	   *slot = &us_shared->slots[my_slotno];
+
+	LWLockAcquire(us_shared->lock, LW_EXCLUSIVE);
+	slot->limit = limit;
+	slot->limit_share = share;
+	slot->queue_kb = queue_kb;
 	LWLockRelease(us_shared->lock);
 }
 

@@ -56,6 +56,17 @@ typedef enum UsStage
 	US_STAGE_COUNT
 } UsStage;
 
+/* what a stream worker's speed ends at while it has a backlog */
+typedef enum UsLimit
+{
+	US_LIMIT_NONE = 0,			/* all is read, or nothing stands out */
+	US_LIMIT_QUEUE,				/* messages come too slowly, as the queue is full now and then */
+	US_LIMIT_TRANSFORM,			/* from here on: the stage of that name */
+	US_LIMIT_INSERT,
+	US_LIMIT_INDEX,
+	US_LIMIT_COMMIT
+} UsLimit;
+
 #define US_HOST_TEXT_LEN	128
 
 /* what only a running mirror worker knows */
@@ -95,6 +106,9 @@ typedef struct UsSlot
 	TimestampTz failing_since;	/* 0 = not failing */
 	int64		bytes_per_second;	/* of the last backlog of stream workers here; 0 = unknown */
 	int64		stage_us[US_STAGE_COUNT];	/* of a stream worker: microseconds since it started */
+	UsLimit		limit;			/* of a stream worker, lately ... */
+	double		limit_share;	/* ... and the part of its time that this takes, 0 .. 1 */
+	int			queue_kb;		/* fetched ahead at most; 0 = as the server's options say */
 	UsMirrorLive mirror;		/* of a mirror worker */
 } UsSlot;
 
@@ -167,6 +181,7 @@ extern void us_slot_report_error(UsState state, const char *error);
 extern void us_slot_report_recovered(void);
 extern void us_slot_report_throughput(int64 bytes_per_second);
 extern void us_slot_report_stages(const int64 *stage_us);
+extern void us_slot_report_limit(UsLimit limit, double share, int queue_kb);
 extern void us_slot_report_mirror(const UsMirrorLive *live);
 
 /*

@@ -44,6 +44,7 @@ typedef struct Summary
 	const char *last_error;		/* of the one that failed last; NULL = none did */
 	TimestampTz last_error_at;	/* 0 = never */
 	TimestampTz failing_since;	/* the earliest; 0 = none fails */
+	const UsSlot *limited;		/* whose limit takes most of its time; NULL = none has one */
 } Summary;
 
 /* arguments owner, owner_oid, home as us_catalog_owner takes them */
@@ -137,6 +138,9 @@ add_worker(Summary *summary, const UsSlot *slot)
 	{
 		summary->pids[summary->npids++] = Int32GetDatum(slot->pid);
 		summary->rows_per_second += slot->rows_per_second;
+		if (slot->limit != US_LIMIT_NONE &&
+			(summary->limited == NULL || slot->limit_share > summary->limited->limit_share))
+			summary->limited = slot;
 	}
 	if (slot->last_error[0] != '\0' &&
 		(summary->last_error == NULL || slot->last_error_at > summary->last_error_at))
@@ -225,6 +229,45 @@ offset_or_null(int64 offset, bool *isnull)
 	return Int64GetDatum(offset);
 }
 
+/* more of them side by side, if there are partitions for them */
+static char *
+more_workers(const UsStream *stream)
+{
+	if (stream->workers < stream->partitions)
+		return psprintf("raise workers (%d, of %d partitions)", stream->workers, stream->partitions);
+	return psprintf("give topic \"%s\" more partitions (%d) and the stream as many workers",
+					stream->topic, stream->partitions);
+}
+
+/* what would make a stream faster that has a backlog; NULL = nothing stands out */
+static char *
+hint(const UsStream *stream, const UsSlot *slot)
+{
+	int			percent = slot == NULL ? 0 : (int) (slot->limit_share * 100);
+
+	switch (slot == NULL ? US_LIMIT_NONE : slot->limit)
+	{
+		case US_LIMIT_NONE:
+			break;
+		case US_LIMIT_QUEUE:
+			return psprintf("%d %% of the time goes into waiting for messages, as a queue of %d MB is emptied too fast: raise userstream.queue_memory",
+							percent, Max(slot->queue_kb / 1024, 1));
+		case US_LIMIT_TRANSFORM:
+			return psprintf("%d %% of the time goes into filter and transform: %s, or make the functions cheaper",
+							percent, more_workers(stream));
+		case US_LIMIT_INSERT:
+			return psprintf("%d %% of the time goes into rows, with indexes and triggers if the target has them: %s, drop those that nobody needs, or give the table a faster disk",
+							percent, more_workers(stream));
+		case US_LIMIT_INDEX:
+			return psprintf("%d %% of the time goes into the target's indexes: %s, drop those that nobody needs, or raise shared_buffers until they fit",
+							percent, more_workers(stream));
+		case US_LIMIT_COMMIT:
+			return psprintf("%d %% of the time goes into commits: raise the option batch_rows (%d), or give pg_wal a faster disk",
+							percent, stream->options.batch_rows);
+	}
+	return NULL;
+}
+
 /* one row of _stream_live */
 static void
 put_stream(ReturnSetInfo *rsinfo, const UsStream *stream, const Workers *workers)
@@ -233,8 +276,8 @@ put_stream(ReturnSetInfo *rsinfo, const UsStream *stream, const Workers *workers
 	const char *note = us_server_note();
 	UsState		state;
 	Summary		summary;
-	Datum		values[11];
-	bool		nulls[11] = {false};
+	Datum		values[12];
+	bool		nulls[12] = {false};
 
 	summarize(stream, workers, &summary);
 	if (problem != NULL)
@@ -259,6 +302,7 @@ put_stream(ReturnSetInfo *rsinfo, const UsStream *stream, const Workers *workers
 	values[8] = text_or_null(summary.last_error, &nulls[8]);
 	values[9] = time_or_null(summary.last_error_at, &nulls[9]);
 	values[10] = time_or_null(summary.failing_since, &nulls[10]);
+	values[11] = text_or_null(hint(stream, summary.limited), &nulls[11]);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

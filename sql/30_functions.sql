@@ -166,7 +166,8 @@ CREATE FUNCTION _stream_live(
 	OUT rows_per_second double precision,
 	OUT last_error text,
 	OUT last_error_at timestamptz,
-	OUT failing_since timestamptz)
+	OUT failing_since timestamptz,
+	OUT hint text)
 RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'us_stream_live';
 COMMENT ON FUNCTION _stream_live() IS

@@ -74,7 +74,8 @@ SELECT s.name AS stream,
 	   END AS last_error_at,
 	   least(s.stopped_at, p.stopped_at, l.failing_since) AS failing_since,
 	   s.config_version,
-	   coalesce(f.srvname::text COLLATE "default", s.server) AS server
+	   coalesce(f.srvname::text COLLATE "default", s.server) AS server,
+	   l.hint
 FROM userstream.stream s
 JOIN userstream._stream_live() l ON l.stream_id = s.id
 LEFT JOIN pg_catalog.pg_foreign_server f ON f.oid = s.server_oid
@@ -124,6 +125,7 @@ COMMENT ON COLUMN stream_status.last_error_at IS 'time of last_error; null: none
 COMMENT ON COLUMN stream_status.failing_since IS 'time since which a worker or partition fails or is stopped; null: none does';
 COMMENT ON COLUMN stream_status.config_version IS 'raised by every change of the definition';
 COMMENT ON COLUMN stream_status.server IS 'Kafka server of its topic';
+COMMENT ON COLUMN stream_status.hint IS 'while messages wait to be read: what takes at least half of a worker''s time lately, and the setting to change; null: nothing stands out';
 
 CREATE VIEW partition_status WITH (security_barrier) AS
 SELECT s.name AS stream,

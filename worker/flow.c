@@ -53,16 +53,17 @@ us_flow_note_batch(UsWorker *worker)
 	worker->untrimmed_bytes += bytes;
 }
 
-/* since it waited last it took at least a queue; so it is known how fast it is */
-static void
+/* whether since it waited last it took at least a queue; so it is known how fast it is */
+static bool
 note_throughput(UsWorker *worker, int queue_kb)
 {
 	double		seconds = Max((GetCurrentTimestamp() - worker->flow_since) / 1e6, 1e-3);
 
 	if (worker->flow_bytes / 1024 < queue_kb / 4 * 3)
-		return;
+		return false;
 	worker->bytes_per_second = (int64) (worker->flow_bytes / seconds);
 	us_slot_report_throughput(worker->bytes_per_second);
+	return true;
 }
 
 /* what malloc keeps for more messages: some of it in each thread's own arena */
@@ -93,8 +94,10 @@ us_flow_end(UsWorker *worker)
 
 	if (worker->flow_bytes > 0 && queue_kb > 0 && !worker->failing)
 	{
-		note_throughput(worker, queue_kb);
+		bool		emptied = note_throughput(worker, queue_kb) && worker->behind;
+
 		starved = worker->behind && us_flow_queue_kb(worker) > queue_kb;
+		worker->queue_short = emptied && !starved;
 	}
 	us_flow_interrupt(worker);
 	if (!worker->behind)

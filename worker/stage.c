@@ -5,10 +5,13 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "portability/instr_time.h"
 #include "worker/stage.h"
 
 #define SAMPLE_MESSAGES 64		/* one in so many is looked at by itself */
+#define RECENT_US		10e6	/* time constant of what is recent */
 
 static bool running = false;
 static UsStage current;			/* stage that the clock runs for ... */
@@ -23,6 +26,9 @@ static instr_time converted;	/* all samples, decoding included */
 
 static int64 convert_us = 0;	/* so much of US_STAGE_CONVERT was divided ... */
 static int64 decode_us = 0;		/* ... and this is decoding's part */
+
+static int64 reported_us[US_STAGE_COUNT];
+static double lately_us[US_STAGE_COUNT];	/* smoothed, so that it needs no history */
 
 void
 us_stage_start(UsStage first)
@@ -91,6 +97,30 @@ divide_convert(void)
 	convert_us = new_us;
 }
 
+static void
+note_recent(const int64 *stage_us)
+{
+	double		new_us = 0;
+	double		keep;
+
+	for (int i = 0; i < US_STAGE_COUNT; i++)
+		new_us += stage_us[i] - reported_us[i];
+	keep = exp(-new_us / RECENT_US);
+	for (int i = 0; i < US_STAGE_COUNT; i++)
+		lately_us[i] = lately_us[i] * keep + (stage_us[i] - reported_us[i]);
+	memcpy(reported_us, stage_us, sizeof(reported_us));
+}
+
+double
+us_stage_recent(double *recent_us)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < US_STAGE_COUNT; i++)
+		sum += recent_us[i] = lately_us[i];
+	return sum;
+}
+
 void
 us_stage_report(void)
 {
@@ -104,4 +134,5 @@ us_stage_report(void)
 	stage_us[US_STAGE_DECODE] = decode_us;
 	stage_us[US_STAGE_CONVERT] -= decode_us;
 	us_slot_report_stages(stage_us);
+	note_recent(stage_us);
 }

@@ -32,4 +32,12 @@ extern void us_stage_sample_end(void);
 /* tell shared memory */
 extern void us_stage_report(void);
 
+/*
+ * us_stage_recent -- the stages of the last ten seconds or so, older ones counting less
+ *
+ * Out:     recent_us   US_STAGE_COUNT of them, microseconds, as of the last report
+ * Returns: their sum
+ */
+extern double us_stage_recent(double *recent_us);
+
 #endif							/* US_STAGE_H */

@@ -14,6 +14,7 @@
 #include "pgstat.h"
 #include "utils/backend_status.h"
 #include "utils/timestamp.h"
+#include "worker/limit.h"
 #include "worker/stage.h"
 #include "worker/stream_state.h"
 #include "worker/topic_watch.h"
@@ -289,6 +290,7 @@ report(UsWorker *worker, bool all)
 
 	/* before the state: who sees that all was read also sees what that took */
 	us_stage_report();
+	us_limit_report(worker);
 	us_slot_report(worker->failing ? Max(worst, worker->failing_state) : worst,
 				   worker->rows_per_second);
 }

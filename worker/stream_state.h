@@ -43,6 +43,7 @@ typedef struct UsWorker
 	TimestampTz flow_since;		/* messages come without a wait since then; 0 = none do */
 	int64		flow_bytes;		/* so much, committed, as the source's queue counts */
 	int64		bytes_per_second;	/* of the last backlog; 0 = unknown */
+	bool		queue_short;	/* it was emptied and cannot be larger */
 	int64		untrimmed_bytes;	/* taken since memory was given back to the system */
 
 	double		rows_per_second;	/* smoothed over some seconds */

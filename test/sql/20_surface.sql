@@ -67,7 +67,7 @@ SELECT is(columns_of('stream_status'),
 	'lag_messages bigint, lag_seconds double precision, rows_per_second double precision, '
 	'messages_read bigint, rows_written bigint, dead_letters bigint, last_error text, '
 	'last_error_at timestamp with time zone, failing_since timestamp with time zone, '
-	'config_version integer, server text', 'stream_status has its columns');
+	'config_version integer, server text, hint text', 'stream_status has its columns');
 SELECT is(columns_of('stream_definition'),
 	'stream text, owner text, server text, topic text, target text, format text, mode text, key text[], '
 	'columns jsonb, transform text, start_at text, on_error text, workers integer, options jsonb, '

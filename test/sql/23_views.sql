@@ -35,7 +35,7 @@ RESET ROLE;
 SELECT results_eq('SELECT * FROM userstream.stream_status',
 	$$ SELECT 's', 'us_alice', 'starting', 'shop.users', 'pgtap_four', 2, NULL::int[], NULL::bigint, NULL::float8,
 			  NULL::float8, 0::bigint, 0::bigint, 0::bigint, NULL, NULL::timestamptz, NULL::timestamptz, 1,
-			  'kafka' $$,
+			  'kafka', NULL $$,
 	'a new stream is starting; what only a worker knows is null');
 SELECT results_eq('SELECT * FROM userstream.partition_status ORDER BY partition',
 	$$ SELECT 's', p, 'starting', 0::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::timestamptz,
