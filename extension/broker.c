@@ -10,7 +10,7 @@
 
 #include "extension/broker.h"
 #include "extension/compat.h"
-#include "miscadmin.h"
+#include "extension/interrupts.h"
 #include "pgstat.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -18,7 +18,7 @@
 static bool
 interrupt_pending(void)
 {
-	return InterruptPending;
+	return InterruptPending || !PostmasterIsAlive();
 }
 
 UsTopicResult
@@ -34,7 +34,7 @@ us_broker_ask(UsBrokerQuestion ask, void *argument, char *errstr, size_t errstr_
 	/* an interrupt that turns out not to end us starts the question anew */
 	do
 	{
-		CHECK_FOR_INTERRUPTS();
+		us_check_interrupts();
 		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		errstr[0] = '\0';
 		pgstat_report_wait_start(PG_WAIT_EXTENSION);

@@ -13,9 +13,9 @@
 #include "extension/feed_run.h"
 #include "extension/http_secret.h"
 #include "extension/http_url.h"
+#include "extension/interrupts.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -195,7 +195,7 @@ us_feed_fetch(UsFeedRun *run)
 
 		do
 		{
-			CHECK_FOR_INTERRUPTS();
+			us_check_interrupts();
 			pgstat_report_wait_start(PG_WAIT_EXTENSION);
 			done = us_http_step(run->http, STEP_MS);
 			pgstat_report_wait_end();

@@ -15,8 +15,8 @@
 #include "postgres.h"
 
 #include "extension/feed_run.h"
+#include "extension/interrupts.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
@@ -108,7 +108,7 @@ look(UsFeedRun *run, TimestampTz deadline, int wait_ms)
 	const UsDelivery *delivery = us_producer_delivery(producer);
 	int64		outstanding;
 
-	CHECK_FOR_INTERRUPTS();
+	us_check_interrupts();
 	pgstat_report_wait_start(PG_WAIT_EXTENSION);
 	outstanding = us_producer_poll(producer, wait_ms);
 	pgstat_report_wait_end();

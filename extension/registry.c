@@ -16,10 +16,10 @@
 #include "extension/compat.h"
 #include "extension/http_client.h"
 #include "extension/http_url.h"
+#include "extension/interrupts.h"
 #include "extension/registry.h"
 #include "extension/server_http.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -142,7 +142,7 @@ ask(Inquiry *inquiry, const char *path)
 
 		do
 		{
-			CHECK_FOR_INTERRUPTS();
+			us_check_interrupts();
 			pgstat_report_wait_start(PG_WAIT_EXTENSION);
 			done = us_http_step(inquiry->http, STEP_MS);
 			pgstat_report_wait_end();

@@ -17,12 +17,12 @@ use Time::HiRes qw(sleep);
 use UserstreamTest;
 
 my %backend_type = (
-	stream => 'userstream stream', supervisor => 'userstream supervisor', launcher => 'userstream launcher',
+	stream => 'userstream stream', mirror => 'userstream mirror', supervisor => 'userstream supervisor', launcher => 'userstream launcher',
 	checkpointer => 'checkpointer');
 
 sub all
 {
-	return ((map { "kill $_" } sort(keys %backend_type), 'session', 'postmaster'),
+	return ((map { "kill $_" } qw(checkpointer launcher stream supervisor session postmaster)),
 		(map { my $how = $_; map { "$how $_" } qw(stream supervisor launcher) } qw(terminate cancel)),
 		'stop immediate', 'stop fast');
 }
@@ -67,14 +67,12 @@ sub kill_session
 	return $is_over;
 }
 
-# Its children notice that it is gone, and none may
-# be left when another starts.
-sub kill_postmaster
+# After the end of a postmaster without a word: its children notice that it is gone,
+# and none may be left when another starts.
+sub start_again
 {
-	my ($node) = @_;
-	my $pid = $node->{_pid};
+	my ($node, $pid) = @_;
 
-	kill 'KILL', $pid;
 	foreach (1 .. 600)
 	{
 		$node->{_pid} = undef;
@@ -82,6 +80,15 @@ sub kill_postmaster
 		sleep(0.1);
 	}
 	return 0;
+}
+
+sub kill_postmaster
+{
+	my ($node) = @_;
+	my $pid = $node->{_pid};
+
+	kill 'KILL', $pid;
+	return start_again($node, $pid);
 }
 
 # whether it came about, and the server is there

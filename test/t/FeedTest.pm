@@ -5,6 +5,8 @@
 #    my $api = FeedTest->api('main');        # ends with the test
 #    $api->url('/api/?results=10')
 #    $api->requests                          # lines of its log so far
+#    $api->give(1000)                        # /numbers has records up to this one
+#    $api->fault('ok', 'half', 503)          # what the next requests meet
 #    create_api_server($node, $db, 'name', $api->url('/x'), "more 'options'");
 #
 #    create_gate($node, $db);                # makes the transform gated(jsonb): a run
@@ -50,6 +52,21 @@ sub requests
 	  ? split /\n/, PostgreSQL::Test::Utils::slurp_file("$self->{dir}/requests")
 	  : ();
 }
+
+sub write_file
+{
+	my ($self, $name, $text) = @_;
+	my $file = "$self->{dir}/$name";
+
+	open(my $handle, '>', "$file.new") or croak "$file: $!";
+	print $handle $text;
+	close $handle or croak "$file: $!";
+	rename "$file.new", $file or croak "$file: $!";
+	return;
+}
+
+sub give { my ($self, $newest) = @_; return $self->write_file('newest', $newest) }
+sub fault { my ($self, @words) = @_; return $self->write_file('faults', join '', map { "$_\n" } @words) }
 
 sub forget_requests { my ($self) = @_; unlink "$self->{dir}/requests"; return }
 
