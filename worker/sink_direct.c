@@ -3,8 +3,8 @@
  *    rows -> a plain heap table, by table_multi_insert
  *
  * Runs as sink_table.c does, inside the subtransaction of a chunk of rows.  It
- * does what COPY does for a table that has nothing for the executor to do:
- * constraints, heap, indexes; and what INSERT .. ON CONFLICT DO UPDATE does
+ * does what COPY does for a table that has nothing else for the executor to
+ * do: generated columns, constraints, heap, indexes; and what INSERT .. ON CONFLICT DO UPDATE does
  * with whole rows.  Whatever is not plain goes by sink_query.c.
  *-------------------------------------------------------------------------
  */
@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "executor/executor.h"
+#include "executor/nodeModifyTable.h"
 #include "extension/compat.h"
 #include "rewrite/prs2lock.h"
 #include "utils/memutils.h"
@@ -49,14 +50,11 @@ has_identity_always(Relation relation)
 bool
 us_sink_direct_possible(Relation relation)
 {
-	const TupleConstr *constr = RelationGetDescr(relation)->constr;
-
 	return relation->rd_rel->relkind == RELKIND_RELATION &&
 		relation->rd_tableam == GetHeapamTableAmRoutine() &&
 		!relation->rd_rel->relispartition &&
 		!relation->rd_rel->relrowsecurity &&
 		relation->trigdesc == NULL &&	/* a foreign key is two triggers */
-		(constr == NULL || !constr->has_generated_stored) &&
 		!has_identity_always(relation) &&
 		!has_insert_rule(relation);
 }
@@ -104,16 +102,24 @@ note_row(const Direct *direct, int i)
 		direct->sink->failed_row = direct->first_row + i;
 }
 
-/* NOT NULL and CHECK, row by row, so that the failing row is known */
+/* generated columns, then NOT NULL and CHECK, row by row, so that the failing row is known */
 static void
-check_constraints(const Direct *direct, TupleTableSlot **slots, int count)
+complete_rows(const Direct *direct, TupleTableSlot **slots, int count)
 {
-	if (RelationGetDescr(direct->sink->relation)->constr == NULL)
+	Relation	relation = direct->sink->relation;
+	const TupleConstr *constr = RelationGetDescr(relation)->constr;
+
+	/* expressions may look at it */
+	for (int i = 0; i < count; i++)
+		slots[i]->tts_tableOid = RelationGetRelid(relation);
+	if (constr == NULL)
 		return;
 
 	for (int i = 0; i < count; i++)
 	{
 		note_row(direct, i);
+		if (constr->has_generated_stored)
+			ExecComputeStoredGenerated(direct->result, direct->estate, slots[i], CMD_INSERT);
 		ExecConstraints(direct->result, slots[i], direct->estate);
 		ResetPerTupleExprContext(direct->estate);
 	}
@@ -142,8 +148,6 @@ insert_rows(const Direct *direct)
 	Relation	relation = direct->sink->relation;
 	BulkInsertState bulk = GetBulkInsertState();
 
-	for (int i = 0; i < direct->count; i++)
-		direct->slots[i]->tts_tableOid = RelationGetRelid(relation);
 	table_multi_insert(relation, direct->slots, direct->count, GetCurrentCommandId(true), 0,
 					   bulk);
 	insert_index_entries(direct);
@@ -162,7 +166,7 @@ us_sink_direct_write(UsSink *sink, const int *order, int from, int to)
 	direct.first_row = from;
 	for (int i = from; i < to; i++)
 		direct.slots[direct.count++] = sink->rows[order[i]].slot;
-	check_constraints(&direct, direct.slots, direct.count);
+	complete_rows(&direct, direct.slots, direct.count);
 	insert_rows(&direct);
 	end_direct(&direct);
 
@@ -218,7 +222,7 @@ us_sink_direct_upsert(UsSink *sink, TupleTableSlot **slots, int count)
 	old = table_slot_create(sink->relation, NULL);
 	new = MakeSingleTupleTableSlot(sink->descriptor, &TTSOpsVirtual);
 	indexes = list_make1_oid(sink->upsert->key->index);
-	check_constraints(&direct, slots, count);
+	complete_rows(&direct, slots, count);
 
 	for (int i = 0; i < count; i++)
 	{

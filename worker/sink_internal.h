@@ -69,14 +69,14 @@ struct UsSink
 	int		   *owners;			/* by row: place of its message */
 };
 
-/* worker/sink_direct.c: whether a relation can be written without the executor's help */
+/* worker/sink_direct.c: whether rows can be inserted without the executor's help */
 extern bool us_sink_direct_possible(Relation relation);
 extern uint64 us_sink_direct_write(UsSink *sink, const int *order, int from, int to);
 
 /*
  * us_sink_direct_upsert -- what an INSERT .. ON CONFLICT DO UPDATE of whole rows does
  *
- * In:      slots  no two of one key
+ * In:      slots  no two of one key; no column is generated
  * Returns: how many rows others were faster with; slots begins with them.
  *          The statement is for these.
  * Errors:  those of the statement, but rights are not asked for; 23505 also

@@ -178,7 +178,7 @@ describe_columns(const UsSink *sink, UsUpsertPlan *plan, const bool *present)
 	plan->descriptor = us_sink_query_descriptor(sink, plan->attnums, count);
 }
 
-/* whether a row of these columns is a whole one, in a table that needs no executor */
+/* whether a row of these columns is a whole one, none generated, and the table needs no executor */
 static bool
 is_direct(const UsSink *sink, int count)
 {

@@ -366,9 +366,9 @@ us_sink_view_row(const UsSink *sink, int i, UsSinkRowView *view)
 	for (int column = 0; column < count; column++)
 		view->known[attnums[column] - 1] = sink->upsert == NULL ||
 			(row->removes ? !row->slot->tts_isnull[attnums[column] - 1] : row->present[column]);
-	/* on the direct way every column has its value here */
+	/* on the direct way every column has its value here, but what is generated is the table's */
 	for (int column = 0; sink->direct && column < sink->descriptor->natts; column++)
-		view->known[column] = true;
+		view->known[column] = !TupleDescAttr(sink->descriptor, column)->attgenerated;
 }
 
 void

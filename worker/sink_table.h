@@ -2,11 +2,11 @@
  * worker/sink_table.h
  *    rows -> the target table, as the owner
  *
- * Two ways in.  Direct: a plain heap table without triggers, rules, row
- * security or generated columns takes table_multi_insert.  Query: any other
- * target takes INSERT .. SELECT from an ephemeral relation, so that rewriter
- * and executor do all they do for everybody else.  Which one is decided
- * again whenever the relation changes.
+ * Two ways in.  Direct: a plain heap table without triggers, rules or row
+ * security takes table_multi_insert.  Query: any other target takes INSERT ..
+ * SELECT from an ephemeral relation, so that rewriter and executor do all
+ * they do for everybody else.  Which one is decided again whenever the
+ * relation changes.
  *-------------------------------------------------------------------------
  */
 #ifndef US_SINK_TABLE_H

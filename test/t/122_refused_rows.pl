@@ -118,19 +118,23 @@ my %plain = (
 	'not null' => [ '"needed": null', '23502', 'needed', '' ],
 	'check of two' => [ '"price": 7.5, "short": "x"', '23514', '', 'direct_both' ],
 	'expression' => [ '"price": 0', '22012', '', '' ],
+	'generated' => [ '"level": 9', '22012', '', '' ],
+	'check of generated' => [ '"level": 8', '23514', '', 'direct_quotient' ],
 	'unique' => [ '"tag": "taken"', '23505', '', 'direct_tag' ],
 );
 $node->safe_psql('postgres', q{
 CREATE EXTENSION btree_gist;
 CREATE DOMAIN level AS int CONSTRAINT level_positive CHECK (value > 0)});
 my $columns = q{during int4range DEFAULT 'empty', short varchar(5), price numeric(4,1) DEFAULT 1, tag text, whole text,
-	level level DEFAULT 1, needed int NOT NULL DEFAULT 1};
+	level level DEFAULT 1, needed int NOT NULL DEFAULT 1, quotient int GENERATED ALWAYS AS (72 / (level - 9)) STORED};
 sub plain_prepare
 {
 	my ($name) = @_;
 	return qq{ALTER TABLE $name ALTER whole SET STORAGE PLAIN,
 		ADD CONSTRAINT ${name}_during EXCLUDE USING gist (during WITH &&),
-		ADD CONSTRAINT ${name}_both CHECK (price < 5 OR short IS NULL);
+		ADD CONSTRAINT ${name}_both CHECK (price < 5 OR short IS NULL),
+		ADD CONSTRAINT ${name}_quotient CHECK (quotient > -72),
+		ADD CONSTRAINT ${name}_itself CHECK (tableoid = '$name'::regclass);
 	CREATE UNIQUE INDEX ${name}_tag ON $name (tag);
 	CREATE INDEX ${name}_inverse ON $name ((100 / price));
 	INSERT INTO $name (seq, body, checksum, kafka_partition, kafka_offset, arrival, during, tag)
@@ -144,6 +148,8 @@ refuses('query', $columns,
 	CREATE TRIGGER nothing BEFORE INSERT ON query FOR EACH ROW EXECUTE FUNCTION nothing()},
 	'"price": 2', { map { my @kind = @{ $plain{$_} }; $kind[3] =~ s/^direct/query/; $_ => \@kind } keys %plain },
 	rows_before => 1);
+is( $node->safe_psql('postgres', "SELECT string_agg(DISTINCT quotient::text, ' ') FROM $_"),
+	'-9', "$_: a generated column is computed") foreach qw(direct query);
 
 # what waits for the end of a statement, or of the transaction
 refuses(
