@@ -21,6 +21,6 @@ SELECT :rate, :run, count(*), (SELECT count(*) FROM batch), (SELECT count(*) FRO
 	   extract(epoch FROM max(seen_at) - min(due_at)), :cpu_s
 FROM bench.arrival a JOIN batch b ON b.xid = a.xmin HAVING :run > 0;
 INSERT INTO bench.latency
-SELECT :rate, :run, extract(epoch FROM seen_at - due_at) * 1000
+SELECT :rate, :run, extract(epoch FROM seen_at - due_at) * 1000, extract(epoch FROM stored_at - due_at) * 1000
 FROM bench.arrival a JOIN batch b ON b.xid = a.xmin
 WHERE :run > 0 AND due_at >= (SELECT min(due_at) FROM bench.arrival) + :warm_s * interval '1 s';

@@ -3,14 +3,20 @@
 --
 -- Run by the part latency.
 
-CREATE TABLE bench.arrival (id bigint PRIMARY KEY, due_at timestamptz NOT NULL, text text NOT NULL);
+CREATE TABLE bench.arrival (
+	id			bigint PRIMARY KEY,
+	due_at		timestamptz NOT NULL,
+	stored_at	timestamptz NOT NULL,		-- when Kafka had it, to the ms
+	text		text NOT NULL
+);
 CREATE TABLE bench.look (at timestamptz, snapshot pg_snapshot);
 CREATE INDEX ON bench.look (at);
 
 CREATE TABLE bench.latency (
 	rate		integer NOT NULL,
 	run			integer NOT NULL,
-	ms			double precision NOT NULL	-- from when a message was due until its row was seen
+	ms			double precision NOT NULL,	-- from when a message was due until its row was seen
+	kafka_ms	double precision NOT NULL	-- ... until Kafka had it
 );
 CREATE TABLE bench.latency_run (
 	rate		integer NOT NULL,

@@ -93,7 +93,7 @@ produce_lines() {
 	topic "$address" create "$1:${3:-4}"
 	kcat -q -P -b "$address" -t "$1" -z "${2:-lz4}" -K '\t' -X linger.ms=50 -l "$files/messages"
 	count=$(wc -l < "$files/messages")
-	say "$1: $count messages of $(($(cut -f 2- "$files/messages" | wc -c) / count - 1)) bytes in ${3:-4} partitions, ${2:-lz4}"
+	say "$1: $count messages of $(($(cut -f 2- "$files/messages" | wc -c) / count - 1)) bytes, ${2:-lz4}, partitions: ${3:-4}"
 	rm "$files/messages"
 }
 
@@ -114,10 +114,11 @@ run_copy() {
 	bench_psql -v file="$files/$3.tsv" -v run="$1" -v set="${4:-$2}" -v table="$2" -v topic="$3" -f test/bench/copy.sql
 }
 
-# run_stream RUN SET TABLE WAY WORKERS TOPIC MODE TRANSFORM OPTIONS [FORMAT]
+# run_stream RUN SET TABLE WAY WORKERS TOPIC MODE TRANSFORM OPTIONS [FORMAT [OWNER]]
 run_stream() {
 	bench_psql -v run="$1" -v set="$2" -v table="$3" -v way="$4" -v workers="$5" -v topic="$6" \
-		-v mode="$7" -v transform="$8" -v options="$9" -v format="${10:-json}" -v timeout_s="$timeout_s" -f test/bench/stream.sql
+		-v mode="$7" -v transform="$8" -v options="$9" -v format="${10:-json}" -v owner="${11:-postgres}" -v timeout_s="$timeout_s" \
+		-f test/bench/stream.sql
 }
 
 # take_turns FUNCTION: calls it with 0, which is not recorded, then with 1, 2 and so on.
@@ -134,4 +135,10 @@ take_turns() {
 # report BASE: the sets that have this way
 report() {
 	bench_table -v base="$1" -v title="$1 = 1" -f test/bench/report.sql
+}
+
+# compare: the lines for sql/comparison.md
+compare() {
+	say 'lines of sql/comparison.md:'
+	bench_psql -f test/bench/comparison.sql
 }

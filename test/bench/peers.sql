@@ -12,7 +12,8 @@ WITH batch AS (
 	SELECT pg_xact_commit_timestamp(xid) AS at, n, sum(n) OVER () AS all_rows
 	FROM (SELECT xmin AS xid, count(*) AS n FROM bench.with_key GROUP BY xmin) b
 )
-INSERT INTO bench.result (run, set, way, topic, seconds, cpu_s, anon_kb)
+INSERT INTO bench.result (run, set, way, topic, seconds, start_s, cpu_s, anon_kb)
 SELECT :run, 'peers', :'way', 'bench_peers',
-	   extract(epoch FROM max(at) - min(at)) * max(all_rows) / (max(all_rows) - (array_agg(n ORDER BY at))[1]), :cpu_s, :anon_kb
+	   extract(epoch FROM max(at) - min(at)) * max(all_rows) / (max(all_rows) - (array_agg(n ORDER BY at))[1]),
+	   :start_s, :cpu_s, :anon_kb
 FROM batch HAVING :run > 0;

@@ -9,12 +9,13 @@ GRANT SELECT, INSERT, UPDATE ON bench.with_key TO peer;
 
 -- Waits for the end of a load by a program and its sessions, or by a stream
 -- (pid NULL).  CPU time counts from when the first rows come, so that nobody
--- pays for his start.
+-- pays for his start; for which there are timeout_s seconds, and for the rest as many.
 CREATE FUNCTION bench.watch_load(pid integer, messages bigint, timeout_s double precision,
-	OUT cpu_s double precision, OUT anon_kb bigint)
+	OUT start_s double precision, OUT cpu_s double precision, OUT anon_kb bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-	deadline timestamptz := clock_timestamp() + timeout_s * interval '1 second';
+	began timestamptz := clock_timestamp();
+	deadline timestamptz := began + timeout_s * interval '1 second';
 	looks integer := 0;
 	n bigint := 0;
 	cpu_before double precision;
@@ -30,6 +31,8 @@ BEGIN
 		anon_kb := greatest(anon_kb, seen.anon);
 		IF cpu_before IS NULL AND pg_relation_size('bench.with_key') > 0 THEN
 			cpu_before := seen.cpu;
+			start_s := extract(epoch FROM clock_timestamp() - began);
+			deadline := clock_timestamp() + timeout_s * interval '1 second';
 		END IF;
 		-- counting costs, so it is done less often than the rest
 		looks := looks + 1;
@@ -37,8 +40,11 @@ BEGIN
 			SELECT count(*) INTO n FROM bench.with_key;
 		END IF;
 		EXIT WHEN n >= messages AND cpu_before IS NOT NULL;
-		IF clock_timestamp() > deadline THEN
-			RAISE 'only % of % rows in % s', n, messages, timeout_s;
+		-- a process that ended has no memory
+		IF pid IS NOT NULL AND bench.anon_kb(pid::text) IS NULL THEN
+			RAISE 'the program ended after % of % rows', n, messages;
+		ELSIF clock_timestamp() > deadline THEN
+			RAISE 'only % of % rows in % s, after % s of CPU time', n, messages, timeout_s, seen.cpu;
 		END IF;
 		PERFORM pg_sleep(0.05);
 	END LOOP;

@@ -16,7 +16,7 @@ CREATE TABLE bench.result (
 	way			text NOT NULL,
 	topic		text NOT NULL,				-- what it loads
 	seconds		double precision NOT NULL,	-- what the README calls the time
-	start_s		double precision,			-- from create_stream's commit to the first worker's start
+	start_s		double precision,			-- from create_stream's commit to the first worker's start; of peers to the first rows
 	cpu_s		double precision NOT NULL,	-- user and system, of the process or processes that load
 	anon_kb		bigint,						-- largest RssAnon seen of one worker
 	PRIMARY KEY (run, set, way)

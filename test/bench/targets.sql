@@ -26,4 +26,9 @@ CREATE TABLE bench.generated (LIKE bench.with_key INCLUDING INDEXES,
 
 CREATE TABLE bench.row_security (LIKE bench.with_key INCLUDING INDEXES);
 ALTER TABLE bench.row_security ENABLE ROW LEVEL SECURITY;
-CREATE POLICY all_rows ON bench.row_security USING (true);
+CREATE POLICY known_gender ON bench.row_security FOR INSERT WITH CHECK (gender IN ('female', 'male'));
+-- whom it applies to, unlike its owner, a superuser
+CREATE ROLE clerk LOGIN;
+GRANT USAGE ON FOREIGN SERVER kafka TO clerk;
+GRANT USAGE ON SCHEMA bench TO clerk;
+GRANT INSERT ON bench.row_security TO clerk;

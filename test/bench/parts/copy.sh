@@ -24,3 +24,4 @@ produce_json bench_users
 bench_psql -c 'DROP TABLE bench.source'
 take_turns run_copies
 report COPY
+compare

@@ -3,6 +3,7 @@
 
 rates=${BENCH_LATENCY_RATES:-10 1000 20000}
 seconds=${BENCH_LATENCY_S:-20}
+linger_ms=${BENCH_LATENCY_LINGER_MS:-5}	# 5 is the default of librdkafka and of Java's producer
 warm_s=2							# of these seconds the first do not count
 
 # the worker is there, and has read all of nothing
@@ -20,13 +21,13 @@ wait_for_worker() {
 run_rate() {
 	sent=$(($2 * seconds))
 	empty_table arrival
-	topic "$address" create "bench_rate$2_$1:4"
+	topic "$address" create "bench_rate$2_$1:4:message.timestamp.type=LogAppendTime"
 	bench_psql -c "SELECT userstream.create_stream('bench', server => 'kafka', topic => 'bench_rate$2_$1',
-		target => 'bench.arrival')" >/dev/null
+		target => 'bench.arrival', columns => '{\"stored_at\": \"@timestamp\"}')" >/dev/null
 	wait_for_worker
 	bench_psql -c "CALL bench.look($sent, $timeout_s)" &
 	looker=$!
-	test/bench/pace "$2" "$seconds" | produce "$address" "bench_rate$2_$1" linger.ms=1 compression.codec=lz4
+	test/bench/pace "$2" "$seconds" | produce "$address" "bench_rate$2_$1" linger.ms="$linger_ms" compression.codec=lz4
 	wait "$looker"
 	bench_psql -v run="$1" -v rate="$2" -v sent="$sent" -v warm_s="$warm_s" -f test/bench/latency.sql
 }

@@ -42,3 +42,4 @@ bench_psql -c "COPY bench.source TO '$files/rows.tsv'" -c 'DROP TABLE bench.sour
 bench_psql -v address="$cassandra" -f test/bench/mirror_setup.sql >/dev/null
 take_turns run_mirrors
 bench_table -v rows="$mode_messages" -f test/bench/mirror_report.sql
+compare

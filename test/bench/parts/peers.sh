@@ -55,12 +55,13 @@ write_connect() {
 start_connect() {
 	exec java -Xmx1g -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/*" \
 		org.apache.kafka.connect.cli.ConnectStandalone "$files/worker.properties" "$files/sink.properties" \
-		</dev/null >"$work/connect.log" 2>&1
+		</dev/null >"$work/peer.log" 2>&1
 }
 
 start_consumer() {
 	exec "$USERSTREAM_STATE/python/bin/python" test/bench/consumer "$address" bench_peers "$1" \
-		"host=127.0.0.1 port=$pg_port dbname=bench user=peer password=$password" bench.with_key
+		"host=127.0.0.1 port=$pg_port dbname=bench user=peer password=$password" bench.with_key \
+		</dev/null >"$work/peer.log" 2>&1
 }
 
 # run_peer RUN WAY COMMAND...
@@ -70,7 +71,7 @@ run_peer() {
 	shift 2
 	"$@" &
 	peer=$!
-	measure_peer "$peer_run" "$way" "$peer"
+	measure_peer "$peer_run" "$way" "$peer" || { tail -n 30 "$work/peer.log" >&2; return 1; }
 	kill "$peer"
 	wait "$peer" || :
 	peer=
@@ -112,3 +113,4 @@ produce_json bench_peers
 bench_psql -v password="$password" -c 'DROP TABLE bench.source' -f test/bench/peers_setup.sql
 take_turns run_peers
 report stream
+compare
