@@ -101,6 +101,8 @@ OBJS = \
 	worker/kafka_queue.o \
 	worker/flow.o \
 	worker/limit.o \
+	worker/balance.o \
+	worker/balance_plan.o \
 	worker/kafka_watermarks.o \
 	worker/kafka_group.o \
 	worker/path.o \

@@ -20,6 +20,7 @@ bool		us_guc_enabled = true;
 int			us_guc_queue_memory_kb = 0;
 int			us_guc_max_workers = 0;
 int			us_guc_restart_interval_ms = 5000;
+int			us_guc_balance_interval_s = 60;
 int			us_guc_dead_letter_retention_min = 0;
 int			us_guc_run_retention_min = 30 * MINS_PER_DAY;
 int			us_guc_log_level = -1;
@@ -76,6 +77,17 @@ us_guc_init(void)
 							100, 3600 * 1000,
 							PGC_SIGHUP,
 							GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("userstream.balance_interval",
+							"Time between two looks at how much each worker of a stream has to read.",
+							"A worker with more to read than it read in that time gives partitions to others, where "
+							"that is worth it; their workers start anew. 0 leaves partitions where they are.",
+							&us_guc_balance_interval_s,
+							60,
+							0, 24 * 3600,
+							PGC_SIGHUP,
+							GUC_UNIT_S,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("userstream.dead_letter_retention",

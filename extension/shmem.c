@@ -159,6 +159,16 @@ us_slot_list(Oid database, UsSlot **slots, int **slotnos)
 	return count;
 }
 
+const UsSlot *
+us_slot_of_pid(const UsSlot *slots, int count, int64 stream, pid_t pid)
+{
+	for (int i = 0; i < count; i++)
+		if (slots[i].kind == US_SLOT_STREAM && slots[i].definition == stream &&
+			slots[i].pid == pid && pid != 0)
+			return &slots[i];
+	return NULL;
+}
+
 bool
 us_slot_get(int slotno, UsSlot *slot)
 {

@@ -88,7 +88,7 @@ typedef struct UsSlot
 	Oid			owner;			/* role the worker connects as */
 	int64		definition;		/* stream.id or mirror.id */
 	int			worker_index;	/* 0 .. worker_count - 1 */
-	int			worker_count;	/* partitions are split by number modulo this */
+	int			worker_count;	/* partitions are split modulo this */
 	int			config_version; /* of the definition that it was started for */
 	uint32		generation;		/* raised at each start: an older process leaves */
 	bool		stop;			/* the process should end after its batch */
@@ -145,6 +145,9 @@ extern void us_slot_release(int slotno);
 
 /* copies all slots in use of a database (InvalidOid: of all) into palloc'd arrays */
 extern int	us_slot_list(Oid database, UsSlot **slots, int **slotnos);
+
+/* that of the worker of a stream with this process id, in such an array; NULL = none */
+extern const UsSlot *us_slot_of_pid(const UsSlot *slots, int count, int64 stream, pid_t pid);
 
 /* the slot as it stands; false if it is not in use any more */
 extern bool us_slot_get(int slotno, UsSlot *slot);

@@ -112,20 +112,14 @@ worker_state(const UsSlot *slot)
 	return slot->state == US_STATE_NONE ? US_STATE_STARTING : slot->state;
 }
 
-/* as its worker keeps it, troubles of the worker included; false: none keeps it */
-static bool
-partition_state(const UsStream *stream, const Workers *workers, int32 partition,
-				UsPartitionLive *live, UsState *state)
+/* the worker that keeps it, and as it does, troubles of the worker included; NULL: none does */
+static const UsSlot *
+partition_worker(const UsStream *stream, const Workers *workers, int32 partition,
+				 UsPartitionLive *live)
 {
-	/* there is this partition, hence a worker: NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
-	const UsSlot *slot = find_worker(workers, stream->id, partition % worker_count(stream));
-
-	if (slot == NULL || slot->pid == 0)
-		return false;
-	if (!us_partition_get(MyDatabaseId, stream->id, partition, live) || live->pid == 0)
-		return false;
-	*state = live->state;
-	return true;
+	if (!us_partition_get(MyDatabaseId, stream->id, partition, live))
+		return NULL;
+	return us_slot_of_pid(workers->slots, workers->count, stream->id, live->pid);
 }
 
 static void
@@ -168,10 +162,9 @@ summarize(const UsStream *stream, const Workers *workers, Summary *summary)
 	for (int32 p = 0; p < stream->partitions; p++)
 	{
 		UsPartitionLive live;
-		UsState		state;
 
-		if (partition_state(stream, workers, p, &live, &state))
-			summary->state = Max(summary->state, state);
+		if (partition_worker(stream, workers, p, &live) != NULL)
+			summary->state = Max(summary->state, live.state);
 	}
 }
 
@@ -313,18 +306,19 @@ put_partitions(ReturnSetInfo *rsinfo, const UsStream *stream, const Workers *wor
 	for (int32 p = 0; p < stream->partitions; p++)
 	{
 		UsPartitionLive live;
-		UsState		state;
-		Datum		values[6];
-		bool		nulls[6] = {false};
+		const UsSlot *slot = partition_worker(stream, workers, p, &live);
+		Datum		values[7];
+		bool		nulls[7] = {false};
 
-		if (!partition_state(stream, workers, p, &live, &state))
+		if (slot == NULL)
 			continue;
 		values[0] = Int64GetDatum(stream->id);
 		values[1] = Int32GetDatum(p);
-		values[2] = CStringGetTextDatum(us_state_name(state));
+		values[2] = CStringGetTextDatum(us_state_name(live.state));
 		values[3] = offset_or_null(live.low_offset, &nulls[3]);
 		values[4] = offset_or_null(live.high_offset, &nulls[4]);
 		values[5] = time_or_null(live.oldest_unread_at, &nulls[5]);
+		values[6] = Int32GetDatum(slot->worker_index);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 }

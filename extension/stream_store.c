@@ -225,7 +225,7 @@ us_stream_move(int64 stream, const UsPlace *places, int nplaces, bool others_go)
 				  " WHERE id = $1", stream);
 	us_stream_run("SELECT 1 FROM userstream.stream_position WHERE stream_id = $1"
 				  " ORDER BY partition FOR UPDATE", stream);
-	us_stream_run("UPDATE userstream.stream_position SET epoch = epoch + 1"
+	us_stream_run("UPDATE userstream.stream_position SET epoch = epoch + 1, worker = NULL"
 				  " WHERE stream_id = $1", stream);
 	if (nplaces > 0)
 		store_places(stream, places, nplaces);

@@ -52,6 +52,7 @@ CREATE TABLE stream_position (
 	stopped				boolean NOT NULL DEFAULT false,
 	last_error			text,
 	last_error_at		timestamptz,
+	worker				integer,
 	PRIMARY KEY (stream_id, partition)
 ) WITH (fillfactor = 50);
 

@@ -49,6 +49,7 @@ COMMENT ON COLUMN stream_position.last_message_at IS 'Kafka''s time of the last 
 COMMENT ON COLUMN stream_position.stopped IS 'whether the partition stopped and waits for a person';
 COMMENT ON COLUMN stream_position.last_error IS 'last error of this partition, over or not; null: none yet';
 COMMENT ON COLUMN stream_position.last_error_at IS 'time of last_error; null: none yet';
+COMMENT ON COLUMN stream_position.worker IS 'worker that the partition was moved to, modulo their number; null: that of its own number';
 
 COMMENT ON TABLE dead_letter IS 'messages (or records of a feed, or mirrored rows) that could not be taken, with their bytes and the reason; each role sees those it owns';
 COMMENT ON COLUMN dead_letter.id IS 'number of the dead letter';

@@ -179,7 +179,8 @@ CREATE FUNCTION _partition_live(
 	OUT state text,
 	OUT low_offset bigint,
 	OUT high_offset bigint,
-	OUT oldest_unread_at timestamptz)
+	OUT oldest_unread_at timestamptz,
+	OUT worker integer)
 RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
 AS 'MODULE_PATHNAME', 'us_partition_live';
 COMMENT ON FUNCTION _partition_live() IS

@@ -29,7 +29,8 @@ SELECT p.stream_id,
 	   p.retried,
 	   p.last_message_at,
 	   p.last_error,
-	   p.last_error_at
+	   p.last_error_at,
+	   v.worker
 FROM userstream.stream_position p
 LEFT JOIN userstream._partition_live() v ON v.stream_id = p.stream_id AND v.partition = p.partition;
 COMMENT ON VIEW _partition IS 'private: positions and counters of partitions beside what their workers know';
@@ -51,6 +52,7 @@ COMMENT ON COLUMN _partition.retried IS 'dead letters that a retry applied later
 COMMENT ON COLUMN _partition.last_message_at IS 'Kafka''s time of the last message read; null: none yet, or none with a time';
 COMMENT ON COLUMN _partition.last_error IS 'last error of this partition, over or not; null: none yet';
 COMMENT ON COLUMN _partition.last_error_at IS 'time of last_error; null: none yet';
+COMMENT ON COLUMN _partition.worker IS 'number of the worker that reads it; null: none does';
 
 -- The lag of a stream is known when that of each partition is; a sum of some
 -- would look like progress.
@@ -146,7 +148,8 @@ SELECT s.name AS stream,
 	   coalesce(l.problem, l.note, p.last_error) AS last_error,
 	   CASE WHEN l.problem IS NOT NULL THEN s.stopped_at
 			WHEN l.note IS NULL THEN p.last_error_at
-	   END AS last_error_at
+	   END AS last_error_at,
+	   p.worker
 FROM userstream.stream s
 JOIN userstream._stream_live() l ON l.stream_id = s.id
 JOIN userstream._partition p ON p.stream_id = s.id;
@@ -165,6 +168,7 @@ COMMENT ON COLUMN partition_status.dead_letters IS 'messages stored as dead lett
 COMMENT ON COLUMN partition_status.skipped IS 'messages left out on purpose, such as tombstones';
 COMMENT ON COLUMN partition_status.last_error IS 'why the partition does not run and what continues it, else its last error, over or not; null: none';
 COMMENT ON COLUMN partition_status.last_error_at IS 'time of last_error; null: none, or it is found anew at each look';
+COMMENT ON COLUMN partition_status.worker IS 'number of the worker that reads it, from 0, as in its application_name; null: none does';
 
 CREATE VIEW stream_stage WITH (security_barrier) AS
 SELECT s.name AS stream,

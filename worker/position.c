@@ -23,7 +23,7 @@ us_position_load(int64 stream, int worker_count, int worker_index, int *count)
 	static const char *const text =
 		"SELECT partition, next_offset, epoch, stopped, last_message_at"
 		"  FROM userstream.stream_position"
-		" WHERE stream_id = $1 AND partition % $2 = $3"
+		" WHERE stream_id = $1 AND coalesce(worker, partition) % $2 = $3"
 		" ORDER BY partition";
 	Oid			types[] = {INT8OID, INT4OID, INT4OID};
 	Datum		values[] = {Int64GetDatum(stream), Int32GetDatum(worker_count),
@@ -184,15 +184,23 @@ add_one(int64 stream, const UsTopicPartition *partition)
 	return us_statement_run(&statement, values, NULL) == 1;
 }
 
-bool
-us_position_add(int64 stream, int config_version, const UsTopicPartition *partitions, int count)
+/* all workers of the stream start anew */
+static void
+raise_version(int64 stream)
 {
-	static UsStatement raise = {
+	static UsStatement statement = {
 		.text = "UPDATE userstream.stream SET config_version = config_version + 1 WHERE id = $1",
 		.nargs = 1,
 		.types = {INT8OID}
 	};
 	Datum		values[] = {Int64GetDatum(stream)};
+
+	(void) us_statement_run(&statement, values, NULL);
+}
+
+bool
+us_position_add(int64 stream, int config_version, const UsTopicPartition *partitions, int count)
+{
 	bool		added = false;
 
 	if (!lock_definition(stream, config_version))
@@ -200,6 +208,30 @@ us_position_add(int64 stream, int config_version, const UsTopicPartition *partit
 	for (int i = 0; i < count; i++)
 		added = add_one(stream, &partitions[i]) || added;
 	if (added)
-		(void) us_statement_run(&raise, values, NULL);
+		raise_version(stream);
 	return added;
+}
+
+bool
+us_position_assign(int64 stream, int config_version, const int *workers, int count)
+{
+	static UsStatement statement = {
+		.text = "UPDATE userstream.stream_position SET worker = $3, epoch = epoch + 1"
+		" WHERE stream_id = $1 AND partition = $2",
+		.nargs = 3,
+		.types = {INT8OID, INT4OID, INT4OID}
+	};
+
+	if (!lock_definition(stream, config_version))
+		return false;
+	/* ascending, as a batch does */
+	for (int32 p = 0; p < count; p++)
+	{
+		Datum		values[] = {Int64GetDatum(stream), Int32GetDatum(p), Int32GetDatum(workers[p])};
+
+		if (workers[p] >= 0)
+			(void) us_statement_run(&statement, values, NULL);
+	}
+	raise_version(stream);
+	return true;
 }

@@ -34,7 +34,7 @@ typedef struct UsProgress
 	TimestampTz last_message_at;	/* 0 = none */
 } UsProgress;
 
-/* the partitions p of a stream with p % worker_count == worker_index, ascending */
+/* the partitions of a stream that belong to worker_index of worker_count, ascending */
 extern UsPosition *us_position_load(int64 stream, int worker_count, int worker_index, int *count);
 
 /*
@@ -60,6 +60,17 @@ extern void us_position_count(int64 stream, int32 partition, const UsProgress *p
  */
 extern bool us_position_add(int64 stream, int config_version,
 							const UsTopicPartition *partitions, int count);
+
+/*
+ * us_position_assign -- let other workers read some of the partitions
+ *
+ * In:      workers   by partition, 0 .. count - 1: its new worker; -1 = as it is
+ * Returns: false when the definition is not of config_version any more, or
+ *          someone is just changing it; else workers start anew, and one that
+ *          lost a partition fails before it writes
+ * Errors:  55P03 when a position stays locked
+ */
+extern bool us_position_assign(int64 stream, int config_version, const int *workers, int count);
 
 /* adds dead letters that a retry applied; nothing when the partition is not there (any more) */
 extern void us_position_count_retried(int64 stream, int32 partition, int64 retried);

@@ -27,6 +27,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "worker/balance.h"
 #include "worker/history.h"
 #include "worker/incident.h"
 #include "worker/launcher.h"
@@ -371,7 +372,7 @@ supervise(void)
 		/* nobody else would free slots that mirrors had, so a busy one is waited for */
 		return present || us_mirror_slots_clean(NULL, 0) ? -1 : SLOT_INTERVAL_MS;
 	}
-	wait_ms = keep_workers(&wanted);
+	wait_ms = Min(keep_workers(&wanted), us_balance_step(streams, nstreams));
 	if (!us_mirror_slots_clean(mirrors, nmirrors))
 		wait_ms = Min(wait_ms, SLOT_INTERVAL_MS);
 	return Min(wait_ms, keep_retention());

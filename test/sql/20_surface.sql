@@ -76,7 +76,7 @@ SELECT is(columns_of('partition_status'),
 	'stream text, partition integer, state text, next_offset bigint, low_offset bigint, '
 	'high_offset bigint, lag_messages bigint, last_message_at timestamp with time zone, '
 	'messages_read bigint, rows_written bigint, dead_letters bigint, skipped bigint, '
-	'last_error text, last_error_at timestamp with time zone', 'partition_status has its columns');
+	'last_error text, last_error_at timestamp with time zone, worker integer', 'partition_status has its columns');
 SELECT is(columns_of('stream_stage'),
 	'stream text, worker integer, stage text, seconds double precision, share double precision',
 	'stream_stage has its columns');

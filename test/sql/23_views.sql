@@ -39,7 +39,7 @@ SELECT results_eq('SELECT * FROM userstream.stream_status',
 	'a new stream is starting; what only a worker knows is null');
 SELECT results_eq('SELECT * FROM userstream.partition_status ORDER BY partition',
 	$$ SELECT 's', p, 'starting', 0::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::timestamptz,
-			  0::bigint, 0::bigint, 0::bigint, 0::bigint, NULL, NULL::timestamptz FROM generate_series(0, 3) p $$,
+			  0::bigint, 0::bigint, 0::bigint, 0::bigint, NULL, NULL::timestamptz, NULL::int FROM generate_series(0, 3) p $$,
 	'and so are its partitions');
 SELECT results_eq('SELECT * FROM userstream.ledger ORDER BY partition',
 	$$ SELECT 's', p, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, true FROM generate_series(0, 3) p $$,
