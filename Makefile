@@ -256,7 +256,7 @@ TEST_KAFKA_PORT ?= 20092
 TEST_PARTS ?= lint unit sql tap
 TESTS ?=
 GROUP ?=
-MATRIX ?= 15 16 17 18 docker
+MATRIX ?= 15 16 17 18 15-17 docker
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
 # live tests at a time: they wait more than they work, but each has servers
@@ -284,8 +284,8 @@ help:
 	@echo "                  or those of a group: GROUP='SQL stream API Cassandra dashboard' (test/groups)"
 	@echo "                  TEST_KAFKA_PORT=$(TEST_KAFKA_PORT) is the first port that is tried,"
 	@echo "                  TEST_JOBS=$(TEST_JOBS) so many live tests run at a time"
-	@echo "make test-matrix  PostgreSQL 15 to 18, the packages and the Docker files, in folders with other Debians in"
-	@echo "                  them; root.  MATRIX='$(MATRIX)'; test/README.md"
+	@echo "make test-matrix  PostgreSQL 15 to 18, from one to another, the packages and the Docker files, in folders with"
+	@echo "                  other Debians in them; root.  MATRIX='$(MATRIX)'; test/README.md"
 	@echo "make fuzz         random input for the decoders, the CQL client and the dashboard, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
 	@echo "make pictures     the dashboard's pages as pictures, into dashboard/screenshots"
 	@echo "make reference    sql/README.md, from the comments of the extension's objects"
@@ -340,6 +340,7 @@ compile_commands.json:
 lint:
 	@test/lint
 	@test/lint_documents
+	@test/meta $(EXTVERSION)
 ifneq ($(and $(PGXS),$(wildcard $(CLANG))),)
 	@printf '%s\n' $(OBJS:.o=.c) $(wildcard test/servers/*.c) | xargs -n 4 -P $(JOBS) \
 		$(CLANG) $(CPPFLAGS) -std=gnu11 -Wall -Wextra -Werror -Wdeclaration-after-statement -fsyntax-only

@@ -60,12 +60,15 @@ sub shared_kafka
 #    extension => 0   no CREATE EXTENSION
 #    start => 0       only initdb and configuration
 #    conf => "..."    more lines of postgresql.conf
+#    extra => [...]   more arguments of initdb
+#    install_path => "..."   another PostgreSQL than the one in PATH
 sub userstream_node
 {
 	my ($name, %args) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name,
+		defined $args{install_path} ? (install_path => $args{install_path}) : ());
 
-	$node->init(allows_streaming => 'logical');
+	$node->init(allows_streaming => 'logical', extra => $args{extra} || []);
 	# Cluster writes restart_after_crash = off, log_statement = all and small
 	# numbers; a killed worker has to come back, and secrets are looked for in
 	# the log
