@@ -1,7 +1,7 @@
 -- test/bench/avro.sql
---    the rows of the modes as Avro, in the form that test/servers/produce reads
+--    the rows as Avro, in the form that test/servers/produce reads
 --
--- Run by the part modes with the variable id, the number of the schema.
+-- Run by the part formats with the variable id, the number of the schema.
 
 CREATE FUNCTION pg_temp.long(n bigint) RETURNS bytea LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE

@@ -62,6 +62,6 @@ produce_json bench_json
 produce_avro
 produce_debezium
 produce_csv
-bench_psql -c 'DROP TABLE bench.source CASCADE'
+bench_psql -c 'DROP FUNCTION bench.event, bench.event_with_schema' -c 'DROP TABLE bench.source'
 take_turns run_formats
 report json
