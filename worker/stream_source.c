@@ -63,6 +63,9 @@ us_worker_open_source(UsWorker *worker)
 					(errcode(ERRCODE_CONNECTION_FAILURE),
 					 errmsg("could not open topic \"%s\": %s", worker->stream->topic, errstr)));
 		}
+		ereport(DEBUG1,
+				(errmsg_internal("stream \"%s\" fetches %d MB ahead", worker->stream->name,
+								 us_source_queue_kb(worker->source) / 1024)));
 	}
 
 	us_worker_expect_word(worker);

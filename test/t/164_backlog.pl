@@ -1,7 +1,8 @@
 #
 # test/t/164_backlog.pl
 #    a backlog does not fill the memory of a worker, which has it back when all
-#    is read; a worker for which messages come too slowly fetches more ahead
+#    is read; a worker for which messages come too slowly fetches more ahead, and
+#    so does its successor
 #
 use strict;
 use warnings;
@@ -106,6 +107,15 @@ else
 {
 	is($ahead, undef, 'large: a small queue does');
 }
+
+# who comes after a worker need not learn it again
+$node->append_conf('postgresql.conf', 'log_min_messages = debug1');
+$node->reload;
+$offset = -s $node->logfile;
+ask(q{SELECT userstream.alter_stream('large', options => '{"batch_rows": 9999}')});
+$node->wait_for_log(qr/stream "large" fetches \d+ MB ahead/, $offset);
+my ($next) = slurp_file($node->logfile, $offset) =~ /stream "large" fetches (\d+) MB ahead/;
+cmp_ok($next, defined $ahead ? '>' : '==', 16, "large: the successor begins with what the worker learned ($next MB)");
 
 $node->stop('fast');
 done_testing();
