@@ -201,6 +201,10 @@ update_row(const Direct *direct, ItemPointer place, const TupleTableSlot *row,
 	}
 	ExecStoreVirtualTuple(new);
 	new->tts_tableOid = RelationGetRelid(relation);
+	/* what was checked may have had another form of the key */
+	if (RelationGetDescr(relation)->constr != NULL &&
+		RelationGetDescr(relation)->constr->num_check > 0)
+		ExecConstraints(direct->result, new, direct->estate);
 	if (table_tuple_update(relation, place, new, GetCurrentCommandId(true), GetActiveSnapshot(),
 						   InvalidSnapshot, true, &failure, &lock, &indexes) != TM_Ok)
 		return false;

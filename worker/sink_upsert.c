@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "common/hashfn.h"
@@ -271,7 +272,9 @@ run_removals(const Fold *fold)
 /*
  * All entries from the first on that have the same columns; they are done then.
  * What can be written directly is, but a row alone: then an error that may be
- * a race is the statement's to avoid.  The statement runs even for no row,
+ * a race is the statement's to avoid.  Nor is it in a transaction that sees one
+ * snapshot only, as a caller of retry_dead_letters may have: the statement
+ * refuses what others have changed since.  The statement runs even for no row,
  * because it asks for the rights.
  */
 static void
@@ -295,7 +298,7 @@ run_upsert(Fold *fold, int first)
 		slots[count++] = entry->slot;
 		entry->is_written = false;
 	}
-	if (plan->direct && count > 1)
+	if (plan->direct && count > 1 && !IsolationUsesXactSnapshot())
 		count = us_sink_direct_upsert(sink, slots, count);
 	store = tuplestore_begin_heap(false, false, work_mem);
 	for (int i = 0; i < count; i++)

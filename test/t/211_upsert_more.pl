@@ -333,6 +333,38 @@ foreach my $change (q{UPDATE raced SET v = 'user' WHERE id = 1}, 'DELETE FROM ra
 }
 is(ledger('raced'), '18|18|0|0|t', 'no message is refused for it');
 
+# --- a row keeps its form of the key; what is checked is the row as it will be
+upsert('formed', 'CREATE TABLE formed (k numeric PRIMARY KEY, v int, CHECK (scale(k) = v)); INSERT INTO formed VALUES (1.00, 2), (2.0, 1)', '',
+	'{"k": 1.0, "v": 1}', '{"k": 2.00, "v": 1}', '{"k": 3.000, "v": 3}', '{"k": 4.0000, "v": 4}');
+caught_up('formed', $topic{formed});
+is(letters('formed'), '0 23514, 1 23514', 'a check on both forms of a key');
+is(ask(q{SELECT string_agg(k || ' ' || v, ', ' ORDER BY k) FROM formed}), '1.00 2, 2.0 1, 3.000 3, 4.0000 4', 'refuses what the statement would');
+upsert('kept', 'CREATE TABLE kept (k numeric PRIMARY KEY, v int, CHECK (scale(k) = 2 OR v < 5)); INSERT INTO kept VALUES (1, 0), (2, 0)', '',
+	'{"k": 1.00, "v": 7}', '{"k": 2.00, "v": 1}');
+caught_up('kept', $topic{kept});
+is(letters('kept'), '0 23514', 'a check that only the form of the message meets');
+is(ask(q{SELECT string_agg(k || ' ' || v, ', ' ORDER BY k) FROM kept}), '1 0, 2 1', 'does not let the row in');
+
+# --- a retry in a transaction that must not see what others have done since
+upsert('still', q{CREATE TABLE still (id int PRIMARY KEY, v text CONSTRAINT good CHECK (v <> 'bad'))}, '',
+	map { qq({"id": $_, "v": "bad"}) } 1 .. 3);
+caught_up('still', $topic{still});
+ask('ALTER TABLE still DROP CONSTRAINT good');
+my $connection = $node->connstr('postgres');
+foreach my $level ('REPEATABLE READ', 'SERIALIZABLE')
+{
+	my ($failed, $said, $why) = $node->psql('postgres', "BEGIN ISOLATION LEVEL $level; SELECT count(*) FROM still;
+\\! psql -XAtq -d \"$connection\" -c \"INSERT INTO still SELECT i, 'user' FROM generate_series(1, 3) i\"
+\\set VERBOSITY verbose
+SELECT userstream.retry_dead_letters('still');
+COMMIT");
+
+	like($why, qr/40001: could not serialize access due to concurrent update/, "$level: rows of another since then");
+	is(ask(q{SELECT count(*), min(v) FROM still}), '3|user', 'are not overwritten');
+	ask('TRUNCATE still');
+}
+is(ask(q{SELECT userstream.retry_dead_letters('still')}), 3, 'they can be retried later');
+
 # --- a right that is taken away: several rows at once are not written without it either
 ask(q{CREATE TABLE revoked (id int PRIMARY KEY, v int); GRANT INSERT, SELECT, UPDATE ON revoked TO app});
 $topic{revoked} = $kafka->new_topic('revoked', 1);
