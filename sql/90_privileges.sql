@@ -4,23 +4,6 @@
 -- themselves ask for USAGE on the server, INSERT on the target and membership
 -- in the owner.  Nobody but the owner of this extension touches our tables.
 
--- A schema of our name that was there before CREATE EXTENSION keeps its owner,
--- who could put objects beside ours; only someone who could do all anyway may
--- own it.
-DO $$
-BEGIN
-	IF NOT (SELECT r.rolsuper OR r.rolname = current_user
-			FROM pg_catalog.pg_namespace n
-			JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
-			WHERE n.nspname = 'userstream')
-	THEN
-		RAISE invalid_schema_definition USING
-			MESSAGE = 'schema "userstream" belongs to a role that is not a superuser',
-			HINT = 'Drop that schema, or ALTER SCHEMA userstream OWNER TO CURRENT_USER.';
-	END IF;
-END
-$$;
-
 GRANT USAGE ON SCHEMA userstream TO PUBLIC;
 
 -- Nothing is granted by default, unless someone set default privileges.

@@ -4,7 +4,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(69);
+SELECT plan(91);
 
 -- of a run that failed
 DROP ROLE IF EXISTS us_alice, us_bob, us_member, us_noinherit, us_watcher, us_alicia;
@@ -53,6 +53,26 @@ SELECT is_empty($$ SELECT relname FROM pg_class
 SELECT is_empty($$ SELECT proname FROM pg_proc
 	WHERE pronamespace = 'userstream'::regnamespace AND (prosecdef OR proconfig IS NOT NULL) $$,
 	'every function runs as its caller');
+-- so no search_path of a caller counts: nothing of ours is looked up by name when it runs
+CREATE VIEW ours AS SELECT classid, objid FROM pg_depend JOIN pg_extension e ON e.oid = refobjid
+	WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND extname = 'userstream';
+SELECT cmp_ok(count(*), '>', 30::bigint, 'the extension has functions') FROM ours WHERE classid = 'pg_proc'::regclass;
+SELECT is_empty($$ SELECT p.oid::regprocedure FROM ours JOIN pg_proc p ON p.oid = objid
+	WHERE classid = 'pg_proc'::regclass
+	  AND (prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c') OR probin <> '$libdir/userstream' OR prosecdef
+		   OR pronamespace <> 'userstream'::regnamespace) $$,
+	'each function is C of this library, in our schema');
+SELECT is_empty($$ SELECT t.oid::regclass, tgname FROM ours JOIN pg_class t ON t.oid = objid JOIN pg_trigger ON tgrelid = t.oid
+	WHERE classid = 'pg_class'::regclass $$, 'no table of ours has a trigger');
+-- what expressions of ours depend on, that is not PostgreSQL's
+SELECT is_empty($$ SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid), pg_describe_object(refclassid, refobjid, refobjsubid)
+	FROM pg_depend d
+	WHERE (d.classid = 'pg_rewrite'::regclass AND d.objid IN (SELECT r.oid FROM pg_rewrite r JOIN ours ON objid = ev_class)
+		OR d.classid = 'pg_policy'::regclass AND d.objid IN (SELECT p.oid FROM pg_policy p JOIN ours ON objid = polrelid)
+		OR d.classid = 'pg_attrdef'::regclass AND d.objid IN (SELECT a.oid FROM pg_attrdef a JOIN ours ON objid = adrelid)
+		OR d.classid = 'pg_constraint'::regclass AND d.objid IN (SELECT c.oid FROM pg_constraint c JOIN ours ON objid = conrelid))
+	  AND refobjid >= 16384 AND (refclassid, refobjid) NOT IN (SELECT classid, objid FROM ours) $$,
+	'views, policies, defaults and constraints call nothing of anybody else');
 SET ROLE us_alice;
 SELECT is(refused_with('SELECT * FROM userstream.stream'), '42501', 'a plain role cannot read definitions');
 SELECT is(refused_with('UPDATE userstream.stream_position SET next_offset = 0'), '42501',
@@ -96,8 +116,10 @@ SELECT is(refusal(format('SELECT userstream.%s(NULL)', f)),
 FROM unnest(ARRAY['drop_stream', 'pause_stream', 'resume_stream']) AS f;
 
 SET LOCAL ROLE us_watcher;
-SELECT is(refused_with($$ SELECT userstream.pause_stream('hers') $$), '42501', 'pg_monitor looks only');
-SELECT is(refused_with($$ SELECT userstream.seek_stream('hers', 'latest') $$), '42501', 'and moves nothing');
+SELECT is(refused_with(format('SELECT userstream.%s(''hers''%s)', split_part(f, ' ', 1), ', ' || nullif(split_part(f, ' ', 2), ''))),
+	'42501', 'pg_monitor looks only: ' || split_part(f, ' ', 1))
+FROM unnest(ARRAY['pause_stream', 'resume_stream', 'drop_stream', 'adopt', 'retry_dead_letters', 'seek_stream ''latest''',
+	'alter_stream workers=>2', 'try_message ''{}''']) AS f;
 SET LOCAL ROLE us_noinherit;
 SELECT is(refused_with($$ SELECT userstream.pause_stream('hers') $$), '42501',
 	'a member that does not inherit has to SET ROLE');
@@ -189,6 +211,23 @@ SET LOCAL ROLE us_watcher;
 SELECT is(pg_temp.letters(), NULL, 'pg_monitor does not see payloads');
 SELECT is((SELECT count(*) FROM userstream.incident), 0::bigint, 'nor incidents of others');
 SET LOCAL ROLE us_bob;
+-- a function of his own must not be shown the others, nor statistics tell of them
+CREATE FUNCTION pg_temp.spy(stream text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$
+BEGIN
+	IF stream IN ('at home', 'hers') THEN
+		RAISE 'seen';
+	END IF;
+	RETURN true;
+END
+$$;
+SELECT is(refusal(format('SELECT count(*) FROM userstream.%s WHERE pg_temp.spy(stream)', t)), 'none',
+	t || ' hands out nothing before it has filtered')
+FROM unnest(ARRAY['dead_letter', 'incident', 'stream_history']) AS t;
+RESET ROLE;
+ANALYZE userstream.dead_letter, userstream.incident, userstream.stream_history;
+SELECT cmp_ok(count(*), '>', 0::bigint, 'there are statistics') FROM pg_stats WHERE schemaname = 'userstream' AND tablename = 'dead_letter';
+SET LOCAL ROLE us_bob;
+SELECT is_empty($$ SELECT tablename, attname FROM pg_stats WHERE schemaname = 'userstream' $$, 'no statistics show values of others');
 SET LOCAL row_security = off;
 SELECT is(refused_with('SELECT * FROM userstream.dead_letter'), '42501',
 	'row security cannot be switched off by a reader');
@@ -271,16 +310,42 @@ RESET ROLE;
 SELECT is((SELECT owner FROM userstream.stream), 'us_alice', 'the owner is who the function runs as');
 ROLLBACK;
 
--- the schema must not be someone's before it is ours
-SELECT is(refused_with($$
-	DO $do$
-	BEGIN
-		DROP EXTENSION userstream CASCADE;
-		DROP SCHEMA userstream;
-		CREATE SCHEMA userstream AUTHORIZATION us_alice;
-		CREATE EXTENSION userstream;
-	END
-	$do$ $$), '42P15', 'a schema of a plain role does not become ours');
+-- the schema must not be someone's before it is ours, nor hold or take what is not ours
+CREATE FUNCTION creation(planted text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	DROP EXTENSION userstream CASCADE;
+	DROP SCHEMA userstream;
+	EXECUTE planted;
+	PERFORM set_config('role', 'none', true);
+	RETURN refusal('CREATE EXTENSION userstream');
+END
+$$;
+CREATE FUNCTION undone(planted text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	said text;
+BEGIN
+	said := creation(planted);
+	RAISE EXCEPTION '%', said USING ERRCODE = 'OK000';
+EXCEPTION WHEN SQLSTATE 'OK000' THEN
+	RETURN said;
+END
+$$;
+SELECT is(undone('CREATE SCHEMA userstream AUTHORIZATION us_alice'),
+	E'42P15: schema "userstream" belongs to a role that is not a superuser\n'
+	'Drop that schema, or ALTER SCHEMA userstream OWNER TO CURRENT_USER.', 'a schema of a plain role does not become ours');
+SELECT is(undone('CREATE SCHEMA userstream; GRANT CREATE, USAGE ON SCHEMA userstream TO us_alice; SET LOCAL ROLE us_alice; ' || planted ||
+		'; RESET ROLE; REVOKE CREATE ON SCHEMA userstream FROM us_alice'),
+	E'42P15: schema "userstream" holds objects already\nThey could be taken for the extension''s own.\n'
+	'Drop that schema: CREATE EXTENSION makes it.', 'nor what somebody put there: ' || planted)
+FROM unnest(ARRAY['CREATE FUNCTION userstream._owns(text, oid, integer) RETURNS boolean LANGUAGE sql RETURN true',
+	'CREATE FUNCTION userstream.eq(bigint, integer) RETURNS boolean LANGUAGE sql RETURN true; '
+	'CREATE OPERATOR userstream.= (FUNCTION = userstream.eq, LEFTARG = bigint, RIGHTARG = integer)',
+	'CREATE TABLE userstream.dead_letter_retry (id int)', 'CREATE TYPE userstream.message AS (topic int)']) AS planted;
+SELECT is(undone('CREATE SCHEMA userstream; GRANT CREATE ON SCHEMA userstream TO ' || who),
+	E'42P15: others may create objects in schema "userstream"\nThey could be taken for the extension''s own.\n'
+	'Drop that schema: CREATE EXTENSION makes it.', 'nor one that is open to ' || who)
+FROM unnest(ARRAY['us_alice', 'PUBLIC']) AS who;
+SELECT is(undone('CREATE SCHEMA userstream'), 'none', 'an empty one of a superuser does');
 
 DROP OWNED BY us_alice, us_bob, us_member, us_noinherit, us_watcher;
 DROP ROLE us_alice, us_bob, us_member, us_noinherit, us_watcher;
