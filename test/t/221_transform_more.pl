@@ -223,13 +223,13 @@ is(ask('SELECT string_agg(n::text, \',\' ORDER BY n) FROM named WHERE n > 7000')
 
 # --- whose role a function has
 ask(q{
-CREATE ROLE app LOGIN; CREATE ROLE boss LOGIN; GRANT USAGE ON FOREIGN SERVER kafka TO app, boss;
+CREATE ROLE app LOGIN; CREATE ROLE boss LOGIN; CREATE ROLE chief SUPERUSER; GRANT USAGE ON FOREIGN SERVER kafka TO app, boss;
 CREATE TABLE roles (n int, who text, session text);
 GRANT INSERT, SELECT ON roles TO app, boss;
 CREATE FUNCTION roles(m jsonb) RETURNS roles LANGUAGE plpgsql AS $$
 	BEGIN
-		BEGIN SET ROLE postgres; EXCEPTION WHEN OTHERS THEN NULL; END;
-		BEGIN SET SESSION AUTHORIZATION postgres; EXCEPTION WHEN OTHERS THEN NULL; END;
+		BEGIN SET ROLE chief; EXCEPTION WHEN OTHERS THEN NULL; END;
+		BEGIN SET SESSION AUTHORIZATION chief; EXCEPTION WHEN OTHERS THEN NULL; END;
 		RETURN ROW(m ->> 'n', current_user, session_user)::public.roles;
 	END $$;
 CREATE FUNCTION definer() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text';

@@ -276,6 +276,9 @@ run_fails('plain', "https://127.0.0.1:$port/", 'could not get a response', 'TLS 
 	is(last_run($node, 'postgres', 'tls', 'attempt'), 1, 'which is not tried again');
 	run_succeeds('tls_ca', "https://127.0.0.1:$tls_port/users", '1 1 0', 'one of ca_file',
 		server => "ca_file '$dir/cert.pem'");
+	run_fails('tls_name', "https://localhost:$tls_port/users", 'certificate', 'one of another name',
+		server => "ca_file '$dir/cert.pem'", feed => { retries => 3 });
+	is(last_run($node, 'postgres', 'tls_name', 'attempt'), 1, 'which is not tried again either');
 	kill 'TERM', $server;
 	waitpid $server, 0;
 }
