@@ -512,6 +512,7 @@ sort_pieces(const Receiver *receiver, int *count)
 static UsPiece *
 run_query(UsExpand *expand, const UsPiece *inputs, int ninputs, int *count)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Tuplestorestate *store = store_messages(expand, inputs, ninputs);
 	SPIExecuteOptions options = {0};
 	Receiver	receiver;
@@ -522,6 +523,8 @@ run_query(UsExpand *expand, const UsPiece *inputs, int ninputs, int *count)
 	expand->failed_at = expand->from;
 	options.dest = &receiver.dest;
 	result = SPI_execute_plan_extended(expand->plan, &options);
+	/* SPI leaves its own behind, which an error takes away */
+	MemoryContextSwitchTo(context);
 	if (result < 0)
 		elog(ERROR, "could not run the filter or transform: %s", SPI_result_code_string(result));
 	(void) SPI_unregister_relation(MESSAGES_NAME);

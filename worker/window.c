@@ -402,6 +402,7 @@ write_rows(Window *window)
 			if (fault == US_FAULT_TRANSIENT || fault == US_FAULT_STOP)
 				ReThrowError(edata);
 			FreeErrorData(edata);
+			Assert(failed_row == FAILED_ROW_UNKNOWN || (failed_row >= from && failed_row < to));
 			suspect = failed_row;
 			chunk = shrink_chunk(from, to, failed_row);
 		}

@@ -16,6 +16,8 @@ use Test::More;
 use UserstreamTest;
 
 my $kafka = shared_kafka();
+# memory that was freed holds nothing that could still do
+$ENV{MALLOC_PERTURB_} = 90;
 my $node = userstream_node('main', conf => "userstream.queue_memory = '4MB'");
 create_server($node, 'postgres', $kafka);
 
@@ -130,6 +132,18 @@ cmp_ok($after - $before, '<', 32 * 1024, "five times as much of it takes no more
 $kafka->produce($flood, ['{"i": 7, "last": true}']);
 all_read('flood', $sent + 1);
 is(ask('SELECT i, rest FROM flood'), '7|{"last": true}', 'what comes behind it arrives');
+
+# a long array, of which the last element is bad: one dead letter, and one for each message alone
+my $many = $kafka->new_topic('many', 1, 'max.message.bytes' => 10_000_000);
+my $last = sub { my ($n, $value) = @_; return '[' . join(',', map { qq({"i":$_}) } 1 .. $n) . qq(,{"i":$value}]) };
+ask(q{CREATE TABLE many (i int); INSERT INTO names VALUES ('many', 'many');
+	CREATE FUNCTION any_of(m jsonb) RETURNS boolean LANGUAGE sql RETURN m IS NOT NULL});
+$kafka->produce($many, [ '[{"i": 1}]', $last->(200_000, '"bad"'), '[{"i": 2}]', $last->(2000, '"bad"'), $last->(2000, 0) ]);
+ask(qq{SELECT userstream.create_stream('many', 'kafka', '$many', 'many', options => '{"explode": true, "filter": "any_of(jsonb)"}')});
+all_read('many', 5);
+is(ask(q{SELECT string_agg(kafka_offset || ' ' || sqlstate, ', ' ORDER BY kafka_offset) FROM userstream.dead_letter WHERE stream = 'many'}),
+	'1 22P02, 3 22P02', 'long arrays with a bad element are a dead letter each');
+is(ask('SELECT count(*) FROM many'), 2003, 'of which nothing is written, and all of the others');
 
 # ---------------------------------------------------------------------------
 # a function that another stream's owner may replace: it has the rights of the
