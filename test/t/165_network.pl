@@ -74,7 +74,7 @@ $proxy->ask('clear');
 $delivery->is_delivered('postgres', 'network', 'after it');
 
 # --- cut in the middle of an answer, again and again
-foreach my $cut (1 .. 5)
+foreach my $cut (1 .. 3)
 {
 	$proxy->ask('cut 20000');
 	$delivery->produce(1000);
@@ -131,13 +131,11 @@ is_well('nothing fails any more');
 # --- wrong addresses under a running stream
 foreach my $wrong ("127.0.0.1:$controller", '127.0.0.1:1', 'nowhere.invalid:9092')
 {
-	$delivery->produce(100);
-	$delivery->is_delivered('postgres', 'network', 'right');
 	sql(qq{ALTER SERVER proxied OPTIONS (SET "bootstrap.servers" '$wrong')});
 	$delivery->produce(100);
 	is_in_state('waiting', '.', "$wrong: waits and says why");
 	sql(qq{ALTER SERVER proxied OPTIONS (SET "bootstrap.servers" '$by')});
-	$delivery->is_delivered('postgres', 'network', 'right again');
+	$delivery->is_delivered('postgres', 'network', 'right');
 }
 
 is(sql('SELECT count(*) FROM userstream.incident'), 0, 'none of this needed a person');

@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -119,16 +120,16 @@ $delivery->is_delivered('postgres', 'mocked', 'resumed');
 is(sql('SELECT count(*) FROM userstream.incident WHERE closed_at IS NULL'), 0, 'nothing is open');
 
 # ---------------------------------------------------------------------------
-# fetches: what the library tries again by itself
+# fetches: what the library tries again by itself, one after the other
 # ---------------------------------------------------------------------------
 foreach my $error ('NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE', 'REPLICA_NOT_AVAILABLE', 'KAFKA_STORAGE_ERROR',
 	'FENCED_LEADER_EPOCH', 'UNKNOWN_TOPIC_OR_PART', '_TRANSPORT')
 {
 	order("errors $_ FETCH $error 3") foreach 1, 2;
-	$delivery->produce(20);
-	ok($mock->wait_for("left $_ FETCH", qr/^0$/), "$error: met") foreach 1, 2;
-	$delivery->is_delivered('postgres', 'mocked', "fetch: $error");
 }
+$delivery->produce(20);
+ok($mock->wait_for("left $_ FETCH", qr/^0$/), "all of them met, broker $_") foreach 1, 2;
+$delivery->is_delivered('postgres', 'mocked', 'fetch: what is tried again');
 is(sql('SELECT count(*) FROM userstream.incident'), 1, 'no incident of them');
 
 # ---------------------------------------------------------------------------
@@ -166,34 +167,41 @@ $delivery->produce(20);
 $delivery->is_delivered('postgres', 'mocked', 'each answer 300 ms late');
 order('rtt 0 0');
 
-# the trouble of a partition is seen to though another keeps the worker busy
+# The trouble of a partition is seen to though another keeps the worker busy: it stands
+# in its first batch until the trouble, and much else behind it, is in its queue.
 my $busy = DeliveryTest->new($node, $kafka, 'busy');
 order('topic busy 2');
 order('leader busy 0 3');
 order('leader busy 1 1');
 $busy->create_target('postgres', 'busy', 'at timestamptz DEFAULT clock_timestamp()');
-# busy until the trouble is told of, half a minute at most
-sql(q{CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+# slow enough that the queue is not empty before all is read, until the trouble is told of
+sql(q{CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
 	BEGIN
+		PERFORM pg_advisory_xact_lock_shared(7);
 		IF NOT EXISTS (SELECT FROM userstream.incident WHERE stream = 'busy') THEN
-			PERFORM pg_sleep(0.006);
+			PERFORM pg_sleep(0.005);
 		END IF;
 		RETURN NEW;
 	END $$;
 	CREATE TRIGGER slow BEFORE INSERT ON busy FOR EACH ROW EXECUTE FUNCTION slow()});
+my $gate = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT pg_advisory_lock(7)',
+		'-c', 'SELECT pg_sleep(600)' ], '<', \'', '>', \my $gate_out, '2>', \my $gate_err);
+my $waiting = q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND %s};
+ok(wait_until($node, 'postgres', sprintf($waiting, 'granted'), 1), 'a gate is closed');
+$busy->produce(20, partition => 1);
+$busy->create_stream('postgres', 'busy', options => q('{"batch_rows": 20}'));
+ok(wait_until($node, 'postgres', sprintf($waiting, 'NOT granted'), 1), 'the worker stands in its first batch');
+order('errors 3 FETCH OFFSET_OUT_OF_RANGE 1');
 $busy->produce(100, partition => 0);
-$busy->produce(100, partition => 1) foreach 1 .. 30;
-# little is fetched before it is needed, so that the error is not behind all of it
-sql(qq{CREATE SERVER small FOREIGN DATA WRAPPER userstream_kafka OPTIONS ("bootstrap.servers" '@{[$kafka->address]}',
-	"queued.min.messages" '100', "fetch.message.max.bytes" '15000', "fetch.wait.max.ms" '100')});
-# when the other partition is under way
-order('errors 3 FETCH OFFSET_OUT_OF_RANGE 1 1500');
-$busy->create_stream('postgres', 'busy', server => 'small', options => q('{"batch_rows": 20}'));
-ok( wait_until($node, 'postgres', q{SELECT next_offset FROM userstream.partition_status WHERE stream = 'busy' AND partition = 1}, 3000),
+ok($mock->wait_for('left 3 FETCH', qr/^0$/), 'the other partition is in trouble');
+$busy->produce(100, partition => 1) foreach 1 .. 10;
+sql(q{SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted});
+eval { $gate->finish };
+ok( wait_until($node, 'postgres', q{SELECT next_offset FROM userstream.partition_status WHERE stream = 'busy' AND partition = 1}, 1020),
 	'one partition is read');
-ok( wait_until($node, 'postgres',
-		q{SELECT opened_at < (SELECT max(at) FROM busy) FROM userstream.incident WHERE stream = 'busy' AND partition = 0}),
-	'the other one had stopped before');
+ok(wait_until($node, 'postgres', q{SELECT count(*) FROM userstream.incident WHERE stream = 'busy' AND partition = 0}, 1),
+	'the other one stopped');
+is(sql(q{SELECT opened_at < (SELECT max(at) FROM busy) FROM userstream.incident WHERE stream = 'busy'}), 't', '... before that');
 sql(q{SELECT userstream.resume_stream('busy')});
 $busy->is_delivered('postgres', 'busy', 'resumed');
 sql(q{SELECT userstream.drop_stream('busy')});
