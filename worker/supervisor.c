@@ -330,10 +330,10 @@ database_is_open(void)
 static long
 supervise(void)
 {
-	UsStream   *streams;
+	UsStream   *streams = NULL;
 	UsMirror   *mirrors = NULL;
 	WantedList	wanted = {0, 0, NULL};
-	int			nstreams;
+	int			nstreams = 0;
 	int			nmirrors = 0;
 	bool		present;
 	bool		open;
