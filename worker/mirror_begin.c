@@ -107,6 +107,8 @@ check_shape(UsMirrorWorker *worker)
 															 worker->plan->columns[wrong].type));
 		else if (worker->mirror->lsn == InvalidXLogRecPtr)
 			us_mirror_shape_keep(worker->mirror, us_mirror_shape_read(worker->mirror));
+		if (wrong < 0)
+			us_mirror_shape_keep_copied(worker->mirror, worker->plan);
 	}
 	us_session_commit();
 	if (error != NULL)
@@ -121,6 +123,14 @@ load_parked_keys(UsMirrorWorker *worker)
 {
 	if (us_session_begin(worker->mirror->timezone))
 		us_parked_load_keys(worker->mirror, us_mirror_parked_keys(worker->writer));
+	us_session_commit();
+}
+
+static void
+mark_copied_columns(UsMirrorWorker *worker)
+{
+	if (us_session_begin(worker->mirror->timezone))
+		us_mirror_shape_mark_copied(worker->mirror, worker->plan);
 	us_session_commit();
 }
 
@@ -151,6 +161,7 @@ us_mirror_begin_work(UsMirrorWorker *worker)
 	if (worker->mirror->lsn == InvalidXLogRecPtr && !worker->mirror->copy_data &&
 		!worker->mirror->clear_first)
 		begin_without_copy(worker);
+	mark_copied_columns(worker);
 	us_mirror_table_open(worker->mirror, worker->plan, worker->link, look_while_waiting, worker,
 						 &trouble);
 	if (trouble.kind != NULL)

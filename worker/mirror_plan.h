@@ -19,6 +19,7 @@ typedef struct UsMirrorColumn
 	const char *cql_type;		/* that create_table gives it */
 	int			key;			/* place in the primary key, from 0; -1 = not of it */
 	UsCqlType  *cql;			/* NULL until us_mirror_plan_set_types */
+	bool		copied;			/* it was in Cassandra when the mirror began last */
 } UsMirrorColumn;
 
 /* made at the worker's start; lives as long as it */

@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "extension/catalog.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "worker/incident.h"
 #include "worker/mirror_shape.h"
@@ -167,12 +168,55 @@ us_mirror_shape_keep(const UsMirror *mirror, const Jsonb *now)
 		.text = "UPDATE userstream.mirror_position SET shape = $2 || jsonb_build_object('names',"
 		" CASE WHEN lsn IS NULL THEN '{}' ELSE coalesce(shape -> 'names', '{}') END"
 		" || (SELECT coalesce(jsonb_object_agg(value ->> 0, true), '{}')"
-		" FROM jsonb_each($2 -> 'columns')))"
-		" WHERE mirror_id = $1 AND (lsn IS NULL OR shape - 'names' IS DISTINCT FROM $2)",
+		" FROM jsonb_each($2 -> 'columns')),"
+		" 'copied', coalesce(shape -> 'copied', '[]'))"
+		" WHERE mirror_id = $1"
+		" AND (lsn IS NULL OR shape - 'names' - 'copied' IS DISTINCT FROM $2)",
 		.nargs = 2,
 		.types = {INT8OID, JSONBOID}
 	};
 	Datum		values[] = {Int64GetDatum(mirror->id), JsonbPGetDatum(now)};
 
+	(void) us_statement_run(&keep, values, NULL);
+}
+
+void
+us_mirror_shape_mark_copied(const UsMirror *mirror, UsMirrorPlan *plan)
+{
+	static UsStatement find = {
+		.text = "SELECT FROM userstream.mirror_position"
+		" WHERE mirror_id = $1 AND lsn IS NOT NULL AND shape -> 'copied' ? $2",
+		.nargs = 2,
+		.types = {INT8OID, TEXTOID}
+	};
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		Datum		values[] = {Int64GetDatum(mirror->id),
+		CStringGetTextDatum(plan->columns[i].cql_name)};
+
+		plan->columns[i].copied = us_statement_run(&find, values, NULL) > 0;
+	}
+}
+
+/* beside what the table was, which there may not be yet */
+void
+us_mirror_shape_keep_copied(const UsMirror *mirror, const UsMirrorPlan *plan)
+{
+	static UsStatement keep = {
+		.text = "UPDATE userstream.mirror_position"
+		" SET shape = shape || jsonb_build_object('copied', $2)"
+		" WHERE mirror_id = $1 AND shape -> 'copied' IS DISTINCT FROM to_jsonb($2)",
+		.nargs = 2,
+		.types = {INT8OID, TEXTARRAYOID}
+	};
+	Datum	   *names = palloc_array(Datum, plan->ncolumns);
+	Datum		values[2];
+
+	for (int i = 0; i < plan->ncolumns; i++)
+		names[i] = CStringGetTextDatum(plan->columns[i].cql_name);
+	values[0] = Int64GetDatum(mirror->id);
+	values[1] = PointerGetDatum(construct_array(names, plan->ncolumns, TEXTOID, -1, false,
+												TYPALIGN_INT));
 	(void) us_statement_run(&keep, values, NULL);
 }

@@ -8,6 +8,7 @@
 
 #include "extension/mirror.h"
 #include "nodes/pg_list.h"
+#include "worker/mirror_plan.h"
 
 /* the table's columns, partitions and files as they are now; needs a transaction */
 extern Jsonb *us_mirror_shape_read(const UsMirror *mirror);
@@ -26,6 +27,17 @@ extern List *us_mirror_shape_compare(const UsMirror *mirror, const Jsonb *now);
 
 /* for the next time; needs a transaction */
 extern void us_mirror_shape_keep(const UsMirror *mirror, const Jsonb *now);
+
+/*
+ * us_mirror_shape_mark_copied -- which columns were in Cassandra when the mirror began last
+ *
+ * Out:     copied of the plan's columns; none is before the first copy
+ * Needs:   transaction
+ */
+extern void us_mirror_shape_mark_copied(const UsMirror *mirror, UsMirrorPlan *plan);
+
+/* the plan's columns are; needs a transaction */
+extern void us_mirror_shape_keep_copied(const UsMirror *mirror, const UsMirrorPlan *plan);
 
 /* an incident: the copy has not all that the table has, or more */
 extern void us_mirror_shape_differs(const UsMirror *mirror, const char *detail);

@@ -341,6 +341,16 @@ add_missing_columns(Look *look)
 
 		if (find_column(look, column->cql_name) != NULL)
 			continue;
+		/* made again it would be empty, while rows have values for it */
+		if (column->copied && look->mirror->create_table)
+		{
+			set_trouble(look, "column_missing",
+						psprintf("table %s in Cassandra has no column \"%s\" any more",
+								 look->plan->table, column->cql_name),
+						psprintf("SELECT userstream.resync_mirror(%s) makes it and copies all rows anew; or leave column \"%s\" out with userstream.alter_mirror.",
+								 quote_literal_cstr(look->mirror->name), column->name));
+			return false;
+		}
 		if (!look->mirror->create_table || column->key >= 0)
 		{
 			set_trouble(look, "column_missing",

@@ -195,6 +195,34 @@ $test->sql(q{DROP TABLE "S 2".grandchild});
 ok($test->has_state('stopped', 'child', 'does not exist any more; userstream.drop_mirror'), 'a table that is dropped stops its mirror');
 $test->sql(q{SELECT userstream.drop_mirror('child')});
 
+# what someone does to the table in Cassandra: stopped, for it would have fewer values than the rows here
+$test->sql(q{
+	CREATE TABLE other_side (id int PRIMARY KEY, name text, note text);
+	INSERT INTO other_side SELECT i, 'name ' || i, 'note ' || i FROM generate_series(1, 100) i;
+});
+$test->create('other_side');
+$test->is_copied('a table that will be changed there', 'other_side');
+$test->sql(q{ALTER TABLE other_side ADD COLUMN later text; UPDATE other_side SET later = 'x' WHERE id < 10});
+$test->is_copied('a column that comes later', 'other_side');
+foreach my $case (
+	[ 'ALTER TABLE KS.other_side DROP note', 'has no column "note" any more' ],
+	[ 'ALTER TABLE KS.other_side DROP later', 'has no column "later" any more' ],
+	[ 'DROP TABLE KS.other_side', 'does not exist in Cassandra any more' ])
+{
+	my ($statement, $error) = @$case;
+
+	$test->cql($statement);
+	$test->sql(q{UPDATE other_side SET name = name || '.', note = note || '.'; DELETE FROM other_side WHERE id % 10 = 0});
+	ok($test->has_state('stopped', 'other_side', $error), "$statement: stops the mirror");
+	is($test->sql(q{SELECT count(*) FROM userstream.dead_letter WHERE mirror = 'other_side'}), 0, '... no row is to blame');
+	like($test->sql(q{SELECT what_to_do FROM userstream.incident WHERE mirror = 'other_side' AND closed_at IS NULL}), qr/resync_mirror/, '... and says what to do');
+	$test->sql(q{SELECT userstream.resync_mirror('other_side')});
+	$test->is_copied('... and that has it right', 'other_side');
+}
+$test->cql('ALTER TABLE KS.other_side ADD stranger text');
+$test->sql(q{UPDATE other_side SET name = name || '.'});
+$test->is_copied('a column more in Cassandra is no matter', 'other_side');
+
 # TRUNCATE of a table that has the changes of others in the same transaction
 $test->sql(q{
 	BEGIN;

@@ -83,6 +83,15 @@ is(sql(q{SELECT userstream.retry_dead_letters('users')}), 1, 'it is retried');
 $mirror->is_copied('with the row of a dead letter', sql("SELECT count(*) FROM $users"));
 is($mirror->select("SELECT first_name FROM whole.users WHERE id = $id"), 'Late', 'which is in Cassandra');
 
+# a node that is frozen with writes in flight
+$cassandra->pause;
+sql("UPDATE $users SET phone = '2' WHERE nationality = 'FR'");
+ok(wait_until($node, 'postgres', q{SELECT in_flight > 0 FROM userstream.mirror_status}), 'writes without an answer');
+ok($mirror->kill_worker, 'whose worker is killed');
+sql("UPDATE $users SET phone = '3' WHERE nationality = 'FR' AND gender = 'male'");
+$cassandra->continue;
+$mirror->is_copied('a frozen node goes on');
+
 # a node that has forgotten the statements, and came up again
 my (undef, $errors, $code) = $cassandra->cql('TRUNCATE system.prepared_statements');
 is($code, 0, 'prepared statements are forgotten') or diag($errors);
