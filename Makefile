@@ -289,7 +289,7 @@ help:
 	@echo "make fuzz         random input for the decoders, the CQL client and the dashboard, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
 	@echo "make pictures     the dashboard's pages as pictures, into dashboard/screenshots"
 	@echo "make reference    sql/README.md, from the comments of the extension's objects"
-	@echo "make soak         a million messages through random faults; SOAK_* variables: test/README.md"
+	@echo "make soak         an hour of random faults on all of the way; SOAK_* variables: test/README.md"
 	@echo "make bench        the measurements; BENCH_* variables: test/bench/README.md"
 	@echo "make analyze      clang-tidy, cppcheck and gcc's analyzer over all C files, or ANALYZE='x.c ...'; minutes"
 	@echo "make test-sanitized   tests with an extension that ASan and UBSan watch: TESTS, TEST_PARTS as for test"

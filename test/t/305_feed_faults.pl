@@ -233,13 +233,13 @@ sub survives_nobody
 }
 
 my $address = $kafka->address;
-create_api_server($node, 'postgres', 'silent', $api->url('/silence'), q{timeout_ms '600000'});
+create_api_server($node, 'postgres', 'endless', $api->url('/endless'), q{timeout_ms '600000'});
 sql(qq{
 	CREATE SERVER patient FOREIGN DATA WRAPPER userstream_kafka
 		OPTIONS ("bootstrap.servers" '$address', "message.timeout.ms" '600000');
 	SELECT userstream.create_feed('patient', 'api', 'patient', '$topic', records => '\$.items[*]', transform => 'gated(jsonb)',
 		options => '{"run_timeout": 3600}');
-	SELECT userstream.create_feed('silent', 'silent', 'kafka', '$topic', options => '{"run_timeout": 3600}')});
+	SELECT userstream.create_feed('endless', 'endless', 'kafka', '$topic', options => '{"run_timeout": 3600}')});
 $api->give(1);
 my $run = start_feed($node, 'postgres', 'patient');
 ok(is_at_gate($node, 'postgres'), 'a run has fetched');
@@ -249,14 +249,14 @@ survives_nobody($run, 'a run that waits for a broker');
 $kafka->continue;
 
 $api->forget_requests;
-$run = start_feed($node, 'postgres', 'silent');
+$run = start_feed($node, 'postgres', 'endless');
 my $end = time + 60;
 sleep(0.05) while !$api->requests && time < $end;
-survives_nobody($run, 'a run that waits for an API');
+survives_nobody($run, 'a run whose API never ends');
 $api->give($newest);
 sql("SELECT userstream.alter_feed('patient', transform => '-');
-	SELECT userstream.alter_feed('silent', server => 'api', records => '\$.items[*]')");
-is((run_feed($node, 'postgres', $_))[0], 0, "feed $_: the next run goes well") foreach 'patient', 'silent';
+	SELECT userstream.alter_feed('endless', server => 'api', records => '\$.items[*]')");
+is((run_feed($node, 'postgres', $_))[0], 0, "feed $_: the next run goes well") foreach 'patient', 'endless';
 is_true('and says what became of the one before', 'true');
 
 $node->stop('fast');
