@@ -406,40 +406,31 @@ judge_number(const char *text)
 	return wrong;
 }
 
-/* NULL, or what is wrong; the bytes are in a block of their own */
 static const char *
-judge(const uint8_t *data, size_t len)
+judge_kind(int kind, char *text, size_t len)
 {
-	const char *wrong = NULL;
-	char	   *text;
-
-	if (len == 0)
-		return NULL;
-	text = malloc(len);
-	memcpy(text, data + 1, len - 1);
-	text[len - 1] = '\0';
-	switch ((Kind) (data[0] % KINDS))
+	switch ((Kind) kind)
 	{
 		case KIND_QUERY:
-			wrong = judge_query(text);
-			break;
+			return judge_query(text);
 		case KIND_PATH:
-			wrong = judge_path(text);
-			break;
+			return judge_path(text);
 		case KIND_HEADERS:
-			wrong = judge_headers(text);
-			break;
+			return judge_headers(text);
 		case KIND_TEXT:
-			wrong = judge_text(text, len - 1);
-			break;
+			return judge_text(text, len);
 		case KIND_NUMBER:
-			wrong = judge_number(text);
-			break;
+			return judge_number(text);
 		case KINDS:
 			break;
 	}
-	free(text);
-	return wrong;
+	return NULL;
+}
+
+static const char *
+judge(const uint8_t *data, size_t len)
+{
+	return fuzz_judge_text(data, len, judge_kind);
 }
 
 const FuzzTarget fuzz_target = {"dashboard", "does no harm", MAX_BYTES, KINDS, judge};

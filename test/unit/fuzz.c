@@ -14,6 +14,23 @@
 #include "test/unit/fuzz.h"
 #include "test/unit/tap.h"
 
+const char *
+fuzz_judge_text(const uint8_t *data, size_t len,
+				const char *(*judge) (int kind, char *text, size_t len))
+{
+	const char *wrong;
+	char	   *text;
+
+	if (len == 0)
+		return NULL;
+	text = malloc(len);
+	memcpy(text, data + 1, len - 1);
+	text[len - 1] = '\0';
+	wrong = judge(data[0] % fuzz_target.kinds, text, len - 1);
+	free(text);
+	return wrong;
+}
+
 #ifdef FUZZ
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

@@ -27,4 +27,13 @@ extern const FuzzTarget fuzz_target;
 /* results for each file of the corpus; returns the program's exit code */
 extern int	fuzz_corpus(void);
 
+/*
+ * fuzz_judge_text -- an input of several kinds, as text
+ *
+ * judge:   what is wrong; kind is below the target's kinds, text has a block
+ *          of its own, may be changed, and a NUL stands behind its len bytes
+ */
+extern const char *fuzz_judge_text(const uint8_t *data, size_t len,
+								   const char *(*judge) (int kind, char *text, size_t len));
+
 #endif							/* US_TEST_FUZZ_H */
