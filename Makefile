@@ -337,7 +337,7 @@ compile_commands.json:
 			-e 'END { print JSON::PP->new->pretty->canonical->encode(\@all) }' > $@.tmp && mv $@.tmp $@
 
 # the second compiler; the first one's warnings are errors of the build
-lint:
+lint: sql/userstream--$(EXTVERSION).sql
 	@test/lint
 	@test/lint_documents
 	@test/meta $(EXTVERSION)
