@@ -238,7 +238,7 @@ my %equal = (
 	'/streams/users definition' => q{SELECT v.* FROM userstream.stream_definition, LATERAL (VALUES ('server', server), ('topic', topic),
 		('target', target), ('format', format), ('mode', mode), ('start_at', start_at), ('on_error', on_error),
 		('workers', workers::text), ('owner', owner), ('time zone', timezone), ('version', config_version::text),
-		('created', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00')) v(part, value) WHERE stream = 'users'},
+		('created', (created_at AT TIME ZONE 'UTC')::text || '+00')) v(part, value) WHERE stream = 'users'},
 	'/messages/users?partition=0&offset=0 messages' => q{SELECT kafka_offset::text, partition, octet_length(value) AS size, value::text
 		FROM userstream.peek('kafka', (SELECT topic FROM userstream.stream_status WHERE stream = 'users'), 0, 0)},
 	'/feeds feeds' => 'SELECT feed, state, runs_24h::text, failures_24h::text, last_error FROM userstream.feed_status',
