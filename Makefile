@@ -118,6 +118,7 @@ OBJS = \
 	worker/json_marks.o \
 	worker/decode_avro.o \
 	worker/avro_read.o \
+	worker/avro_plan.o \
 	worker/avro_schema.o \
 	worker/scalar_text.o \
 	worker/decimal_text.o \

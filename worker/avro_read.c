@@ -12,16 +12,21 @@
 #include "postgres_fe.h"
 #endif
 
-#include "mb/pg_wchar.h"
+#include <math.h>
+
+#include "datatype/timestamp.h"
 
 #include "worker/avro_read.h"
 #include "worker/decimal_text.h"
 #include "worker/scalar_text.h"
 
-#define MAX_VARINT_BYTES	10
 #define MAX_DECIMAL_BYTES	4096	/* longer ones are refused: the work is quadratic */
-#define BAD_ENCODING	"22021"
 #define OUT_OF_RANGE	"22008"
+
+/* seconds since 1970 of 0100-01-01, 10000-01-01 and 2000-01-01 */
+#define FIRST_SECOND	((INT64CONST(1757585) - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
+#define END_SECOND		((INT64CONST(5373485) - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
+#define EPOCH_SECOND	((INT64CONST(0) + POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
 bool
 us_avro_refuse(UsAvroWalk *walk, const char *sqlstate, const char *what)
@@ -30,8 +35,8 @@ us_avro_refuse(UsAvroWalk *walk, const char *sqlstate, const char *what)
 	return false;
 }
 
-static bool
-refuse_short(UsAvroWalk *walk)
+bool
+us_avro_refuse_short(UsAvroWalk *walk)
 {
 	return us_avro_refuse(walk, US_AVRO_BAD_BYTES, "message ends within a value");
 }
@@ -41,86 +46,12 @@ refuse_short(UsAvroWalk *walk)
  */
 
 static inline bool
-read_long(UsAvroWalk *walk, int64 *result)
-{
-	uint64		value = 0;
-	int			shift = 0;
-
-	*result = 0;
-	for (;;)
-	{
-		uint8		byte;
-
-		if (unlikely(walk->pos == walk->end))
-			return refuse_short(walk);
-		byte = (uint8) *walk->pos++;
-		/* the last of ten bytes has one bit left to say */
-		if (unlikely(shift == 7 * (MAX_VARINT_BYTES - 1) && byte > 1))
-			return us_avro_refuse(walk, US_AVRO_BAD_BYTES, "message holds a number of more than 64 bits");
-		value |= (uint64) (byte & 0x7f) << shift;
-		if ((byte & 0x80) == 0)
-			break;
-		shift += 7;
-	}
-	*result = (int64) (value >> 1) ^ -(int64) (value & 1);
-	return true;
-}
-
-static inline bool
 read_bytes(UsAvroWalk *walk, size_t len, const char **bytes)
 {
 	*bytes = walk->pos;
 	if ((size_t) (walk->end - walk->pos) < len)
-		return refuse_short(walk);
+		return us_avro_refuse_short(walk);
 	walk->pos += len;
-	return true;
-}
-
-/* a length and as many bytes */
-static inline bool
-read_counted(UsAvroWalk *walk, const char **bytes, int *len)
-{
-	int64		count;
-
-	*bytes = walk->pos;
-	*len = 0;
-	if (!read_long(walk, &count))
-		return false;
-	if (count < 0 || count > walk->end - walk->pos)
-		return refuse_short(walk);
-	*len = (int) count;
-	return read_bytes(walk, (size_t) count, bytes);
-}
-
-/* nothing but ASCII without a zero, eight bytes at a time, the last ones again */
-static inline bool
-is_ascii(const char *bytes, int len)
-{
-	const uint64 ones = UINT64CONST(0x0101010101010101);
-	uint64		seen = 0;
-	uint64		word;
-
-	if (len < (int) sizeof(word))
-	{
-		for (int i = 0; i < len; i++)
-			seen |= (uint8) bytes[i] | ((uint8) bytes[i] - 1);
-		return (seen & 0x80) == 0;
-	}
-	for (int i = 0; i < len; i += sizeof(word))
-	{
-		memcpy(&word, bytes + Min(i, len - (int) sizeof(word)), sizeof(word));
-		seen |= word | (word - ones);
-	}
-	return (seen & (ones << 7)) == 0;
-}
-
-bool
-us_avro_read_string(UsAvroWalk *walk, const char **bytes, int *len)
-{
-	if (!read_counted(walk, bytes, len))
-		return false;
-	if (!is_ascii(*bytes, *len) && pg_encoding_verifymbstr(PG_UTF8, *bytes, *len) != *len)
-		return us_avro_refuse(walk, BAD_ENCODING, "message holds a string that is not UTF-8, or has a zero byte");
 	return true;
 }
 
@@ -158,7 +89,7 @@ read_choice(UsAvroWalk *walk, const UsAvroType *type, int64 *choice)
 		return (*choice == 0 || *choice == 1) ? true :
 			us_avro_refuse(walk, US_AVRO_BAD_BYTES, "message holds a boolean that is neither 0 nor 1");
 	}
-	if (!read_long(walk, choice))
+	if (!us_avro_read_long(walk, choice))
 		return false;
 	if (*choice >= 0 && *choice < type->nmembers)
 		return true;
@@ -167,14 +98,11 @@ read_choice(UsAvroWalk *walk, const UsAvroType *type, int64 *choice)
 				  "message holds a branch of a union that its schema does not have");
 }
 
-/* the type that is really there */
 const UsAvroType *
-us_avro_resolve(UsAvroWalk *walk, const UsAvroType *type)
+us_avro_branch(UsAvroWalk *walk, const UsAvroType *type)
 {
 	int64		branch;
 
-	if (type->kind != US_AVRO_UNION)
-		return type;
 	return read_choice(walk, type, &branch) ? type->members[branch].type : NULL;
 }
 
@@ -185,17 +113,17 @@ read_block(UsAvroWalk *walk, UsAvroItems *items)
 	int64		bytes;
 
 	items->block_end = NULL;
-	if (!read_long(walk, &items->left))
+	if (!us_avro_read_long(walk, &items->left))
 		return false;
 	if (items->left >= 0)
 		return true;
 	if (items->left == PG_INT64_MIN)
 		return us_avro_refuse(walk, US_AVRO_BAD_BYTES, "message holds a block of impossible length");
 	items->left = -items->left;
-	if (!read_long(walk, &bytes))
+	if (!us_avro_read_long(walk, &bytes))
 		return false;
 	if (bytes < 0 || bytes > walk->end - walk->pos)
-		return refuse_short(walk);
+		return us_avro_refuse_short(walk);
 	items->block_end = walk->pos + bytes;
 	return true;
 }
@@ -239,7 +167,7 @@ skip_items(UsAvroWalk *walk, const UsAvroType *type)
 			walk->pos = items.block_end;
 			items.left = 1;
 		}
-		else if ((type->kind == US_AVRO_MAP && !read_counted(walk, &key, &len)) ||
+		else if ((type->kind == US_AVRO_MAP && !us_avro_read_counted(walk, &key, &len)) ||
 				 !us_avro_skip(walk, type->items))
 			return false;
 	}
@@ -280,18 +208,93 @@ us_avro_skip(UsAvroWalk *walk, const UsAvroType *type)
 			return read_choice(walk, type, &number);
 		case US_AVRO_INT:
 		case US_AVRO_LONG:
-			return read_long(walk, &number);
+			return us_avro_read_long(walk, &number);
 		case US_AVRO_FLOAT:
 			return read_bytes(walk, sizeof(float), &bytes);
 		case US_AVRO_DOUBLE:
 			return read_bytes(walk, sizeof(double), &bytes);
 		case US_AVRO_BYTES:
 		case US_AVRO_STRING:
-			return read_counted(walk, &bytes, &len);
+			return us_avro_read_counted(walk, &bytes, &len);
 		case US_AVRO_FIXED:
 			return read_bytes(walk, type->size, &bytes);
 		default:
 			return skip_container(walk, type);
+	}
+}
+
+/*
+ * Binary forms.  What they do not hold exactly, or is rare, becomes a text: then
+ * the column's type has the word.
+ */
+
+static bool
+set_binary(UsAvroWalk *walk, UsValue *value, const void *bytes, size_t len)
+{
+	char	   *copy = us_decoder_text(walk->decoder, len);
+
+	memcpy(copy, bytes, len);
+	*value = (UsValue) {copy, (uint32) len, US_VALUE_BINARY};
+	return true;
+}
+
+/* units since 1970 -> microseconds since 2000; false: rather as text */
+static bool
+to_timestamp(int64 *number, int units_per_second)
+{
+	int64		units = *number;
+
+	if (units_per_second > USECS_PER_SEC)
+	{
+		if (units % (units_per_second / USECS_PER_SEC) != 0)
+			return false;
+		units /= units_per_second / USECS_PER_SEC;
+		units_per_second = USECS_PER_SEC;
+	}
+	if (units < FIRST_SECOND * units_per_second || units >= END_SECOND * units_per_second)
+		return false;
+	if (units_per_second < USECS_PER_SEC)
+		units *= USECS_PER_SEC / units_per_second;
+	*number = units - EPOCH_SECOND * USECS_PER_SEC;
+	return true;
+}
+
+/* days since 1970 -> days since 2000; false: rather as text */
+static bool
+to_date(int64 *number)
+{
+	if (*number < FIRST_SECOND / SECS_PER_DAY || *number >= END_SECOND / SECS_PER_DAY)
+		return false;
+	*number -= EPOCH_SECOND / SECS_PER_DAY;
+	return true;
+}
+
+/* an int or long as what a form has; false: there is none */
+static bool
+to_form(const UsAvroType *type, UsForm form, int64 *number)
+{
+	switch (form)
+	{
+		case US_FORM_INT2:
+			return type->logical == US_AVRO_PLAIN && *number >= PG_INT16_MIN &&
+				*number <= PG_INT16_MAX;
+		case US_FORM_INT4:
+			return type->logical == US_AVRO_PLAIN && *number >= PG_INT32_MIN &&
+				*number <= PG_INT32_MAX;
+		case US_FORM_INT8:
+			return type->logical == US_AVRO_PLAIN;
+		case US_FORM_DATE:
+			return type->logical == US_AVRO_DATE && to_date(number);
+		case US_FORM_TIMESTAMP:
+			/* the type ignores a zone, and the text has that of Greenwich */
+			return (type->logical == US_AVRO_TIMESTAMP ||
+					type->logical == US_AVRO_LOCAL_TIMESTAMP) &&
+				to_timestamp(number, type->units_per_second);
+		case US_FORM_TIMESTAMPTZ:
+			return type->logical == US_AVRO_TIMESTAMP &&
+				to_timestamp(number, type->units_per_second);
+		default:
+			return false;
 	}
 }
 
@@ -310,17 +313,19 @@ set_text(UsAvroWalk *walk, UsValue *value, UsValueKind kind, const char *text, s
 }
 
 static bool
-take_int(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
+take_int(UsAvroWalk *walk, const UsAvroType *type, UsForm form, UsValue *value)
 {
 	bool		zoned = type->logical == US_AVRO_TIMESTAMP;
 	char	   *text;
 	int64		number;
 	int			len;
 
-	if (!read_long(walk, &number))
+	if (!us_avro_read_long(walk, &number))
 		return false;
 	if (type->kind == US_AVRO_INT && (number < PG_INT32_MIN || number > PG_INT32_MAX))
 		return us_avro_refuse(walk, US_AVRO_BAD_BYTES, "message holds an int of more than 32 bits");
+	if (form != US_FORM_TEXT && to_form(type, form, &number))
+		return set_binary(walk, value, &number, sizeof(number));
 	text = us_decoder_text(walk->decoder, US_TEXT_BYTES);
 	switch (type->logical)
 	{
@@ -342,7 +347,7 @@ take_int(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
 }
 
 static bool
-take_float(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
+take_float(UsAvroWalk *walk, const UsAvroType *type, UsForm form, UsValue *value)
 {
 	bool		is_single = type->kind == US_AVRO_FLOAT;
 	float		single = 0;
@@ -352,6 +357,11 @@ take_float(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
 
 	if (!read_float(walk, is_single ? sizeof(float) : sizeof(double), &single, &number))
 		return false;
+	/* the smallest ones have no text that is as sure to be read as the same */
+	if (form == US_FORM_FLOAT4 && is_single && isnormal(single))
+		return set_binary(walk, value, &single, sizeof(single));
+	if (form == US_FORM_FLOAT8 && !is_single && isnormal(number))
+		return set_binary(walk, value, &number, sizeof(number));
 	text = us_decoder_text(walk->decoder, US_TEXT_BYTES);
 	len = is_single ? us_text_float(single, text) : us_text_double(number, text);
 	/* JSON has no number for NaN and Infinity */
@@ -361,7 +371,7 @@ take_float(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
 
 /* bytes and fixed, whatever they stand for */
 static bool
-take_bytes(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
+take_bytes(UsAvroWalk *walk, const UsAvroType *type, UsForm form, UsValue *value)
 {
 	const char *bytes;
 	int			len = type->size;
@@ -369,12 +379,18 @@ take_bytes(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
 	char	   *text;
 
 	if (type->kind == US_AVRO_FIXED ? !read_bytes(walk, len, &bytes) :
-		!read_counted(walk, &bytes, &len))
+		!us_avro_read_counted(walk, &bytes, &len))
 		return false;
 	if (type->logical == US_AVRO_DECIMAL && len > MAX_DECIMAL_BYTES)
 		return us_avro_refuse(walk, US_AVRO_TOO_LARGE, "message holds a decimal of more than 4096 bytes");
 	if ((size_t) len > US_AVRO_MAX_JSON_BYTES / 2)
 		return us_avro_refuse(walk, US_AVRO_TOO_LARGE, "message holds more than 64 MB of bytes");
+	if ((form == US_FORM_BYTES && type->logical == US_AVRO_PLAIN) ||
+		(form == US_FORM_UUID && type->logical == US_AVRO_UUID))
+	{
+		*value = (UsValue) {bytes, (uint32) len, US_VALUE_BINARY};
+		return true;
+	}
 	room = type->logical == US_AVRO_DECIMAL ? US_DECIMAL_TEXT_BYTES(len, type->scale) :
 		Max((size_t) len * 2 + 2, US_TEXT_BYTES);
 	text = us_decoder_text(walk->decoder, room);
@@ -395,12 +411,10 @@ take_bytes(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
 	}
 }
 
-/* any type but union, record, array and map */
 bool
-us_avro_take_scalar(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
+us_avro_take_scalar(UsAvroWalk *walk, const UsAvroType *type, UsForm form, UsValue *value)
 {
 	int64		choice;
-	int			len;
 
 	switch (type->kind)
 	{
@@ -420,18 +434,14 @@ us_avro_take_scalar(UsAvroWalk *walk, const UsAvroType *type, UsValue *value)
 				(uint32) type->members[choice].name_len, US_VALUE_STRING};
 			return true;
 		case US_AVRO_STRING:
-			value->kind = US_VALUE_STRING;
-			if (!us_avro_read_string(walk, &value->data, &len))
-				return false;
-			value->len = (uint32) len;
-			return true;
+			return us_avro_take_string(walk, value);
 		case US_AVRO_FLOAT:
 		case US_AVRO_DOUBLE:
-			return take_float(walk, type, value);
+			return take_float(walk, type, form, value);
 		case US_AVRO_BYTES:
 		case US_AVRO_FIXED:
-			return take_bytes(walk, type, value);
+			return take_bytes(walk, type, form, value);
 		default:
-			return take_int(walk, type, value);
+			return take_int(walk, type, form, value);
 	}
 }

@@ -25,7 +25,8 @@ typedef enum UsValueKind
 	US_VALUE_TRUE,
 	US_VALUE_FALSE,
 	US_VALUE_OBJECT,			/* data: the JSON text with its braces, as written */
-	US_VALUE_ARRAY				/* data: the JSON text with its brackets, as written */
+	US_VALUE_ARRAY,				/* data: the JSON text with its brackets, as written */
+	US_VALUE_BINARY				/* data: not aligned, in the form that its path asks for */
 } UsValueKind;
 
 /* bytes are the message's own, or the decoder's until us_decoder_reset */

@@ -3,10 +3,11 @@
  *    an Avro message -> the values at the wanted paths, or all of it as JSON
  *
  * The message is read once, by the schema that its number stands for; what no
- * path wants is stepped over unlooked at.  A scalar becomes the text that the
- * input functions of PostgreSQL's types take (scalar_text.h); a record, array or
- * map that is wanted whole becomes JSON.  Neither the depth nor the work is
- * the message's to choose: values that take no bytes are counted too.
+ * path wants is stepped over unlooked at.  A scalar stays as it is where the
+ * column's type holds the same, else it becomes the text that the input functions
+ * of PostgreSQL's types take (scalar_text.h); a record, array or map that is
+ * wanted whole becomes JSON.  Neither the depth nor the work is the message's to
+ * choose: values that take no bytes are counted too.
  *-------------------------------------------------------------------------
  */
 #ifndef FRONTEND
@@ -24,7 +25,7 @@
 #define BAD_VALUE		"22023"
 
 static bool write_value(UsAvroWalk *walk, const UsAvroType *type);
-static bool take_value(UsAvroWalk *walk, const UsAvroType *type, int node, bool taken);
+static bool take_container(UsAvroWalk *walk, const UsAvroType *type, int node, bool taken);
 
 /*
  * JSON.
@@ -141,7 +142,7 @@ write_value(UsAvroWalk *walk, const UsAvroType *type)
 		return false;
 	if (us_avro_is_container(type))
 		return write_container(walk, type);
-	if (!us_avro_take_scalar(walk, type, &value))
+	if (!us_avro_take_scalar(walk, type, US_FORM_TEXT, &value))
 		return false;
 	if (value.kind == US_VALUE_NULL)
 		return put(walk, "null", 4);
@@ -187,26 +188,73 @@ forget_below(UsAvroWalk *walk, int node)
 		forget_below(walk, child);
 }
 
+/*
+ * A record, array or map that a path leads to or through.  One that is wanted
+ * whole, and in parts as well, is read twice.
+ */
+static bool
+take_nested(UsAvroWalk *walk, const UsAvroType *type, int node, bool taken)
+{
+	const UsPathNode *path = &walk->paths->nodes[node];
+	const char *start = walk->pos;
+	size_t		values_left = walk->values_left;
+	UsValue    *value;
+	size_t		len;
+
+	if (path->field >= 0)
+	{
+		value = &walk->values[path->field];
+		if (!write_text(walk, type, &value->data, &len))
+			return false;
+		value->len = (uint32) len;
+		value->kind = type->kind == US_AVRO_ARRAY ? US_VALUE_ARRAY : US_VALUE_OBJECT;
+		if (path->first_child < 0)
+			return true;
+		walk->pos = start;
+		walk->values_left = values_left;
+	}
+	return us_avro_enter(walk, true) &&
+		take_container(walk, type, node, taken || path->field >= 0);
+}
+
+/* a value that a path leads to or through */
+static inline bool
+take_value(UsAvroWalk *walk, const UsAvroType *type, int node, bool taken)
+{
+	const UsPathNode *path = &walk->paths->nodes[node];
+
+	type = us_avro_resolve(walk, type);
+	if (unlikely(type == NULL))
+		return false;
+	if (us_avro_is_container(type))
+		return take_nested(walk, type, node, taken);
+	if (path->field < 0)
+	{
+		/* no path leads into a scalar; null is as good as nothing */
+		if (!taken && type->kind != US_AVRO_NULL)
+			walk->decoder->unknown = true;
+		return us_avro_skip(walk, type);
+	}
+	if (!us_avro_enter(walk, false))
+		return false;
+	if (type->kind == US_AVRO_STRING)
+		return us_avro_take_string(walk, &walk->values[path->field]);
+	return us_avro_take_scalar(walk, type, path->form, &walk->values[path->field]);
+}
+
 static bool
 take_record(UsAvroWalk *walk, const UsAvroType *type, int node, bool taken)
 {
-	const UsPathNode *nodes = walk->paths->nodes;
-	int			expected = nodes[node].first_child;
+	const int  *children = us_avro_children(walk, type, node);
 
 	for (int i = 0; i < type->nmembers; i++)
 	{
-		const UsAvroMember *member = &type->members[i];
-		int			child = expected;
+		const UsAvroType *member = type->members[i].type;
 
-		/* mostly the path after the last one */
-		if (child < 0 || !us_path_name_is(&nodes[child], member->name, member->name_len))
-			child = us_path_child(walk->paths, node, member->name, member->name_len);
-		if (child >= 0)
-			expected = nodes[child].next_sibling;
-		else if (!taken)
+		if (children[i] < 0 && !taken)
 			walk->decoder->unknown = true;
-		if (child >= 0 ? !take_value(walk, member->type, child, taken) :
-			!us_avro_skip(walk, member->type))
+		if (children[i] >= 0 ? !take_value(walk, member, children[i], taken) :
+			!us_avro_skip(walk, member))
 			return false;
 	}
 	return true;
@@ -261,46 +309,6 @@ take_container(UsAvroWalk *walk, const UsAvroType *type, int node, bool taken)
 
 	us_avro_leave(walk);
 	return ok;
-}
-
-/*
- * A value that a path leads to or through.  One that is wanted whole, and in
- * parts as well, is read twice.
- */
-static bool
-take_value(UsAvroWalk *walk, const UsAvroType *type, int node, bool taken)
-{
-	const UsPathNode *path = &walk->paths->nodes[node];
-	UsValue    *value = path->field >= 0 ? &walk->values[path->field] : NULL;
-	size_t		values_left = walk->values_left;
-	const char *start;
-	size_t		len;
-
-	type = us_avro_resolve(walk, type);
-	if (type == NULL)
-		return false;
-	if (!us_avro_is_container(type))
-	{
-		/* no path leads into a scalar; null is as good as nothing */
-		if (value == NULL && !taken && type->kind != US_AVRO_NULL)
-			walk->decoder->unknown = true;
-		if (value == NULL)
-			return us_avro_skip(walk, type);
-		return us_avro_enter(walk, false) && us_avro_take_scalar(walk, type, value);
-	}
-	start = walk->pos;
-	if (value != NULL)
-	{
-		if (!write_text(walk, type, &value->data, &len))
-			return false;
-		value->len = (uint32) len;
-		value->kind = type->kind == US_AVRO_ARRAY ? US_VALUE_ARRAY : US_VALUE_OBJECT;
-		if (path->first_child < 0)
-			return true;
-		walk->pos = start;
-		walk->values_left = values_left;
-	}
-	return us_avro_enter(walk, true) && take_container(walk, type, node, taken || value != NULL);
 }
 
 /*
@@ -376,8 +384,8 @@ us_decode_avro(UsDecoder *decoder, const char *data, size_t len, UsValue *values
 	const UsAvroType *type;
 
 	decoder->unknown = false;
-	for (int i = 0; i < decoder->paths->nfields; i++)
-		values[i] = (UsValue) {NULL, 0, US_VALUE_ABSENT};
+	/* which makes all of them US_VALUE_ABSENT */
+	memset(values, 0, sizeof(UsValue) * decoder->paths->nfields);
 	type = find_object(walk, root);
 	walk->values = values;
 	if (type == NULL || !us_avro_enter(walk, true) || !take_container(walk, type, 0, false))

@@ -251,6 +251,9 @@ extern Datum us_nested_value(UsMap *map, UsMapColumn *column, const UsValue *val
 extern void us_map_plan_type(const UsFormat *format, UsMapColumn *column,
 							 Form_pg_attribute attribute);
 
+/* once all columns are planned: what the decoder may spare itself to write as text */
+extern void us_map_plan_forms(UsMap *map);
+
 /* worker/map_document.c: fills the values of paths, as a decoder does */
 extern UsDecodeResult us_document_decode(UsMap *map, Jsonb *document);
 

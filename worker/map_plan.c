@@ -437,6 +437,7 @@ us_map_compile(Relation relation, const char *format, Jsonb *columns,
 		check_opaque(map, format);
 	if (map->format->is_event)
 		us_debezium_add_paths(map->paths, true);
+	us_map_plan_forms(map);
 	map->decoder = us_decoder_create(format, map->paths);
 	if (map->csv != NULL)
 		us_map_bind_csv(map, columns);

@@ -124,3 +124,62 @@ us_map_plan_type(const UsFormat *format, UsMapColumn *column, Form_pg_attribute 
 	if (column->input.fn_addr == bpcharin && column->typmod >= 0)
 		column->shortcut = US_SHORTCUT_NONE;
 }
+
+/* in which a column takes a value, with the same result as from its text */
+static UsForm
+column_form(const UsMapColumn *column)
+{
+	switch (column->shortcut)
+	{
+		case US_SHORTCUT_INT2:
+			return US_FORM_INT2;
+		case US_SHORTCUT_INT4:
+			return US_FORM_INT4;
+		case US_SHORTCUT_INT8:
+			return US_FORM_INT8;
+		case US_SHORTCUT_FLOAT4:
+			return US_FORM_FLOAT4;
+		case US_SHORTCUT_FLOAT8:
+			return US_FORM_FLOAT8;
+		case US_SHORTCUT_DATE:
+			return US_FORM_DATE;
+		case US_SHORTCUT_TIMESTAMP:
+			/* fewer digits are rounded by the input function */
+			return column->typmod < 0 ? US_FORM_TIMESTAMP : US_FORM_TEXT;
+		case US_SHORTCUT_TIMESTAMPTZ:
+			return column->typmod < 0 ? US_FORM_TIMESTAMPTZ : US_FORM_TEXT;
+		case US_SHORTCUT_UUID:
+			return US_FORM_UUID;
+		case US_SHORTCUT_BYTEA:
+			return column->base64 ? US_FORM_TEXT : US_FORM_BYTES;
+		default:
+			return US_FORM_TEXT;
+	}
+}
+
+/* columns that share a path must want the same of it; other encodings convert the texts */
+void
+us_map_plan_forms(UsMap *map)
+{
+	UsForm	   *forms = palloc0(sizeof(UsForm) * Max(map->paths->nfields, 1));
+	bool	   *seen = palloc0(sizeof(bool) * Max(map->paths->nfields, 1));
+
+	for (int i = 0; map->utf8 && i < map->ncolumns; i++)
+	{
+		const UsMapColumn *column = &map->columns[i];
+		UsForm		form = column_form(column);
+
+		if (column->origin != US_ORIGIN_FIELD)
+			continue;
+		if (!seen[column->field])
+			forms[column->field] = form;
+		else if (forms[column->field] != form)
+			forms[column->field] = US_FORM_TEXT;
+		seen[column->field] = true;
+	}
+	for (int i = 0; i < map->paths->nfields; i++)
+		if (forms[i] != US_FORM_TEXT)
+			us_path_set_form(map->paths, i, forms[i]);
+	pfree(seen);
+	pfree(forms);
+}

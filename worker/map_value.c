@@ -154,6 +154,10 @@ value_text(UsMap *map, const UsValue *value, const char **data, uint32 *len)
 		case US_VALUE_OBJECT:
 		case US_VALUE_ARRAY:
 			break;
+		case US_VALUE_BINARY:
+			/* only a column with the shortcut that it was made for gets it */
+			Assert(false);
+			return;
 	}
 	document = value_jsonb(map, value);
 	old = MemoryContextSwitchTo(us_map_scratch(map));
@@ -329,6 +333,42 @@ fast_hex(UsMap *map, const UsMapColumn *column, const UsValue *value, Datum *res
 	return true;
 }
 
+/* in the form that the column asked for (column_form) */
+static Datum
+binary_value(UsMap *map, const UsMapColumn *column, const UsValue *value)
+{
+	int64		number = 0;
+	float4		single;
+	float8		real;
+	char	   *bytes;
+
+	switch (column->shortcut)
+	{
+		case US_SHORTCUT_UUID:
+			bytes = us_map_room(map, US_UUID_SIZE);
+			memcpy(bytes, value->data, US_UUID_SIZE);
+			return PointerGetDatum(bytes);
+		case US_SHORTCUT_BYTEA:
+			return us_map_store_bytes(map, column, value->data, value->len);
+		case US_SHORTCUT_FLOAT4:
+			memcpy(&single, value->data, sizeof(single));
+			return Float4GetDatum(single);
+		case US_SHORTCUT_FLOAT8:
+			memcpy(&real, value->data, sizeof(real));
+			return Float8GetDatum(real);
+		case US_SHORTCUT_INT2:
+			memcpy(&number, value->data, sizeof(number));
+			return Int16GetDatum((int16) number);
+		case US_SHORTCUT_INT4:
+		case US_SHORTCUT_DATE:
+			memcpy(&number, value->data, sizeof(number));
+			return Int32GetDatum((int32) number);
+		default:
+			memcpy(&number, value->data, sizeof(number));
+			return Int64GetDatum(number);
+	}
+}
+
 bool
 us_value_fast(UsMap *map, const UsMapColumn *column, const UsValue *value, Datum *result)
 {
@@ -338,6 +378,11 @@ us_value_fast(UsMap *map, const UsMapColumn *column, const UsValue *value, Datum
 	Timestamp	time;
 	char	   *bytes;
 
+	if (value->kind == US_VALUE_BINARY)
+	{
+		*result = binary_value(map, column, value);
+		return true;
+	}
 	switch (column->shortcut)
 	{
 		case US_SHORTCUT_TEXT:

@@ -199,6 +199,17 @@ us_path_set_add(UsPathSet *set, char *const *steps, int nsteps)
 	return set->nodes[node].field;
 }
 
+void
+us_path_set_form(UsPathSet *set, int field, UsForm form)
+{
+	for (int i = 0; i < set->nnodes; i++)
+		if (set->nodes[i].field == field)
+		{
+			set->nodes[i].form = form;
+			return;
+		}
+}
+
 int
 us_path_child(const UsPathSet *set, int node, const char *name, int len)
 {

@@ -11,6 +11,26 @@
 #ifndef US_PATH_H
 #define US_PATH_H
 
+/*
+ * The form in which a column takes the value of a path.  A decoder that has it in
+ * that form need not make a text of it, which the column would read again; any
+ * decoder may give a text instead.
+ */
+typedef enum UsForm
+{
+	US_FORM_TEXT = 0,
+	US_FORM_INT2,				/* these three: an int64 that the type can hold */
+	US_FORM_INT4,
+	US_FORM_INT8,
+	US_FORM_FLOAT4,				/* a float, finite, no negative zero */
+	US_FORM_FLOAT8,				/* a double, likewise */
+	US_FORM_DATE,				/* an int64: days since 2000-01-01 */
+	US_FORM_TIMESTAMP,			/* these two: an int64, microseconds since 2000-01-01 */
+	US_FORM_TIMESTAMPTZ,
+	US_FORM_UUID,				/* sixteen bytes */
+	US_FORM_BYTES
+} UsForm;
+
 /* one step of one or more paths */
 typedef struct UsPathNode
 {
@@ -18,6 +38,7 @@ typedef struct UsPathNode
 	int			name_len;		/* bytes */
 	int			element;		/* array element that the name stands for; -1 = none */
 	int			field;			/* index of the value to fill; -1 = only a way to others */
+	UsForm		form;			/* in which it is best */
 	int			parent;			/* index of node; -1 in the root */
 	int			first_child;	/* index of node; -1 = leaf */
 	int			last_child;		/* index of node; -1 = leaf */
@@ -99,6 +120,9 @@ us_path_name_is(const UsPathNode *node, const char *name, int len)
 	memcpy(&b, other + len - sizeof(b), sizeof(b));
 	return a == b;
 }
+
+/* for a path that is in the set already: the form in which its value is best */
+extern void us_path_set_form(UsPathSet *set, int field, UsForm form);
 
 /* child of a node by name (bytes, not NUL-terminated); -1 = none */
 extern int	us_path_child(const UsPathSet *set, int node, const char *name, int len);

@@ -96,6 +96,37 @@ judge_message(UsDecoder *decoder, const char *message, size_t len)
 	return NULL;
 }
 
+/* the same message by decoders that are asked for each of the forms */
+static const char *
+judge_forms(UsDecoder *decoder, const char *message, size_t len)
+{
+	static UsDecoder *others[AVRO_FORMS];
+	UsValue		texts[32];
+	UsValue		values[32];
+	UsDecodeResult result;
+
+	us_decoder_reset(decoder);
+	result = decoder->decode(decoder, message, len, texts);
+	for (UsForm form = US_FORM_TEXT + 1; form < AVRO_FORMS; form++)
+	{
+		if (others[form] == NULL)
+		{
+			others[form] = avro_decoder(everything, paths);
+			avro_ask_form(others[form], form);
+		}
+		us_decoder_reset(others[form]);
+		if (others[form]->decode(others[form], message, len, values) != result)
+			return "a message that is good or not by the form of its values";
+		if (result == US_DECODE_REFUSED &&
+			strcmp(decoder->error.message, others[form]->error.message) != 0)
+			return "a refusal for another reason";
+		for (int i = 0; result == US_DECODE_OK && i < decoder->paths->nfields; i++)
+			if (!avro_same_value(form, &values[i], &texts[i]))
+				return "a value that is another one in another form";
+	}
+	return NULL;
+}
+
 static const char *
 judge(const char *bytes, size_t len)
 {
@@ -113,6 +144,8 @@ judge(const char *bytes, size_t len)
 	memcpy(framed + US_FRAME_BYTES, bytes, len);
 	message = message_create(framed, len + US_FRAME_BYTES);
 	wrong = judge_message(decoder, message, len + US_FRAME_BYTES);
+	if (wrong == NULL)
+		wrong = judge_forms(decoder, message, len + US_FRAME_BYTES);
 	message_free(message, len + US_FRAME_BYTES);
 	free(framed);
 

@@ -5,8 +5,10 @@
  */
 #include "postgres_fe.h"
 
+#include "datatype/timestamp.h"
 #include "test/unit/avro_help.h"
 #include "test/unit/message.h"
+#include "worker/scalar_text.h"
 
 #define MAX_BYTES	65536
 
@@ -84,4 +86,60 @@ avro_json(UsDecoder *decoder, const char *hex)
 	memcpy(copy, text, text_len);
 	copy[text_len] = '\0';
 	return copy;
+}
+
+void
+avro_ask_form(UsDecoder *decoder, UsForm form)
+{
+	for (int i = 0; i < decoder->paths->nfields; i++)
+		us_path_set_form((UsPathSet *) decoder->paths, i, form);
+}
+
+/* the text of a value in a form; zoned: with a zone behind a timestamp */
+static int
+spell(UsForm form, const UsValue *value, bool zoned, char *text)
+{
+	const int	epoch_days = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
+	int64		number = 0;
+	float		single;
+	double		real;
+
+	switch (form)
+	{
+		case US_FORM_UUID:
+			return us_text_uuid(value->data, text);
+		case US_FORM_BYTES:
+			return us_text_bytes(value->data, (int) value->len, text);
+		case US_FORM_FLOAT4:
+			memcpy(&single, value->data, sizeof(single));
+			return us_text_float(single, text);
+		case US_FORM_FLOAT8:
+			memcpy(&real, value->data, sizeof(real));
+			return us_text_double(real, text);
+		default:
+			memcpy(&number, value->data, sizeof(number));
+			return form == US_FORM_DATE ? us_text_date(number + epoch_days, text) :
+				form == US_FORM_TIMESTAMP || form == US_FORM_TIMESTAMPTZ ?
+				us_text_timestamp(number + epoch_days * USECS_PER_DAY, USECS_PER_SEC, zoned, text) :
+				us_text_int(number, text);
+	}
+}
+
+bool
+avro_same_value(UsForm form, const UsValue *value, const UsValue *text)
+{
+	char	   *spelled;
+	bool		zoned = text->len > 6 && memcmp(text->data + text->len - 6, "+00:00", 6) == 0;
+	int			len;
+	bool		same;
+
+	if (value->kind != US_VALUE_BINARY)
+		return value->kind == text->kind && value->len == text->len &&
+			(value->len == 0 || memcmp(value->data, text->data, value->len) == 0);
+	spelled = palloc((size_t) value->len * 2 + US_TEXT_BYTES);
+	len = spell(form, value, zoned, spelled);
+	same = (text->kind == US_VALUE_STRING || text->kind == US_VALUE_NUMBER) &&
+		len == (int) text->len && memcmp(spelled, text->data, text->len) == 0;
+	pfree(spelled);
+	return same;
 }

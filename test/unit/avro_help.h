@@ -25,4 +25,12 @@ extern UsDecodeResult avro_decode(UsDecoder *decoder, const char *hex, UsValue *
 /* the same as JSON; text is NUL-terminated, of one static buffer; NULL when refused */
 extern const char *avro_json(UsDecoder *decoder, const char *hex);
 
+#define AVRO_FORMS		(US_FORM_BYTES + 1)
+
+/* has all values of a decoder come in this form, where it can be */
+extern void avro_ask_form(UsDecoder *decoder, UsForm form);
+
+/* what another decoder gives as a text, that of a value in a form: whether it is the same */
+extern bool avro_same_value(UsForm form, const UsValue *value, const UsValue *text);
+
 #endif							/* US_TEST_AVRO_HELP_H */

@@ -170,6 +170,160 @@ test_values(void)
 	}
 }
 
+/* values in the form of a column's type, and those near to one that are rather texts */
+static const struct
+{
+	UsForm		form;
+	const char *type;
+	const char *hex;
+	bool		binary;
+}			forms[] = {
+	{US_FORM_TEXT, "\"int\"", "02", false},
+	{US_FORM_INT2, "\"int\"", "fe ff 03", true},
+	{US_FORM_INT2, "\"int\"", "80 80 04", false},
+	{US_FORM_INT2, "\"long\"", "ff ff 03", true},
+	{US_FORM_INT2, "\"long\"", "81 80 04", false},
+	{US_FORM_INT4, "\"int\"", "ff ff ff ff 0f", true},
+	{US_FORM_INT4, "\"long\"", "fe ff ff ff 0f", true},
+	{US_FORM_INT4, "\"long\"", "80 80 80 80 10", false},
+	{US_FORM_INT4, "\"long\"", "81 80 80 80 10", false},
+	{US_FORM_INT8, "\"int\"", "02", true},
+	{US_FORM_INT8, "\"long\"", "ff ff ff ff ff ff ff ff ff 01", true},
+	{US_FORM_INT8, "\"double\"", "00 00 00 00 00 00 f0 3f", false},
+	{US_FORM_INT8, "[\"null\",\"long\"]", "02 02", true},
+	{US_FORM_INT8, "[\"null\",\"long\"]", "00", false},
+	{US_FORM_INT8, LOGICAL("long", "timestamp-micros"), "02", false},
+	{US_FORM_INT4, LOGICAL("int", "date"), "02", false},
+	{US_FORM_FLOAT4, "\"float\"", "cd cc cc 3d", true},
+	{US_FORM_FLOAT4, "\"float\"", "00 00 00 80", false},
+	{US_FORM_FLOAT4, "\"float\"", "01 00 00 00", false},
+	{US_FORM_FLOAT4, "\"float\"", "00 00 c0 7f", false},
+	{US_FORM_FLOAT4, "\"float\"", "00 00 80 7f", false},
+	{US_FORM_FLOAT4, "\"double\"", "9a 99 99 99 99 99 b9 3f", false},
+	{US_FORM_FLOAT8, "\"double\"", "9a 99 99 99 99 99 b9 3f", true},
+	{US_FORM_FLOAT8, "\"double\"", "01 00 00 00 00 00 00 00", false},
+	{US_FORM_FLOAT8, "\"double\"", "00 00 00 00 00 00 00 80", false},
+	{US_FORM_FLOAT8, "\"double\"", "00 00 00 00 00 00 f0 7f", false},
+	{US_FORM_FLOAT8, "\"float\"", "cd cc cc 3d", false},
+	{US_FORM_DATE, LOGICAL("int", "date"), "a2 9e 02", true},	/* 2020-02-29 */
+	{US_FORM_DATE, LOGICAL("int", "date"), "f5 af 53", true},	/* 0100-01-01 */
+	{US_FORM_DATE, LOGICAL("int", "date"), "f7 af 53", false},	/* the day before */
+	{US_FORM_DATE, LOGICAL("int", "date"), "c0 82 e6 02", true},	/* 9999-12-31 */
+	{US_FORM_DATE, LOGICAL("int", "date"), "c2 82 e6 02", false},	/* 10000-01-01 */
+	{US_FORM_DATE, "\"int\"", "02", false},
+	{US_FORM_DATE, LOGICAL("long", "timestamp-micros"), "02", false},
+	{US_FORM_TIMESTAMPTZ, LOGICAL("long", "timestamp-millis"), "01", true},
+	{US_FORM_TIMESTAMPTZ, LOGICAL("long", "timestamp-micros"), "80 9b ee 02", true},
+	{US_FORM_TIMESTAMPTZ, LOGICAL("long", "timestamp-nanos"), "d0 0f", true},
+	{US_FORM_TIMESTAMPTZ, LOGICAL("long", "timestamp-nanos"), "d2 0f", false},
+	{US_FORM_TIMESTAMPTZ, LOGICAL("long", "timestamp-nanos"), "cf 0f", true},
+	{US_FORM_TIMESTAMPTZ, LOGICAL("long", "timestamp-nanos"), "01", false},
+	{US_FORM_TIMESTAMPTZ, LOGICAL("long", "local-timestamp-millis"), "e4 01", false},
+	{US_FORM_TIMESTAMPTZ, LOGICAL("int", "date"), "02", false},
+	{US_FORM_TIMESTAMP, LOGICAL("long", "local-timestamp-millis"), "e4 01", true},
+	{US_FORM_TIMESTAMP, LOGICAL("long", "timestamp-millis"), "e4 01", true},
+	/* around the first moments of the years 100 and 10000 */
+	{US_FORM_TIMESTAMP, LOGICAL("long", "timestamp-millis"), "81 d0 81 d1 f5 ea 1a", false},
+	{US_FORM_TIMESTAMP, LOGICAL("long", "timestamp-millis"), "ff cf 81 d1 f5 ea 1a", true},
+	{US_FORM_TIMESTAMP, LOGICAL("long", "timestamp-millis"), "fe ef fe a1 fa 9d 73", true},
+	{US_FORM_TIMESTAMP, LOGICAL("long", "timestamp-millis"), "80 f0 fe a1 fa 9d 73", false},
+	{US_FORM_UUID, FIXED("16", "uuid"), "00112233445566778899aabbccddeeff", true},
+	{US_FORM_UUID, FIXED("16", "none"), "00112233445566778899aabbccddeeff", false},
+	{US_FORM_UUID, LOGICAL("string", "uuid"), "02 78", false},
+	{US_FORM_BYTES, "\"bytes\"", "00", true},
+	{US_FORM_BYTES, "\"bytes\"", "06 00 ff 7a", true},
+	{US_FORM_BYTES, FIXED("2", "none"), "0a f0", true},
+	{US_FORM_BYTES, FIXED("16", "uuid"), "00112233445566778899aabbccddeeff", false},
+	{US_FORM_BYTES, DECIMAL("2"), "02 01", false},
+	{US_FORM_BYTES, "\"string\"", "02 61", false},
+};
+
+static void
+test_forms(void)
+{
+	for (size_t i = 0; i < lengthof(forms); i++)
+	{
+		char		schema[1024];
+		UsDecoder  *decoder;
+		UsDecoder  *other;
+		UsValue		value;
+		UsValue		text;
+
+		snprintf(schema, sizeof(schema), RECORD(FIELD("v", "%s")), forms[i].type);
+		decoder = avro_decoder(schema, "v");
+		other = avro_decoder(schema, "v");
+		avro_ask_form(decoder, forms[i].form);
+		tap_ok(avro_decode(decoder, forms[i].hex, &value) == US_DECODE_OK &&
+			   (value.kind == US_VALUE_BINARY) == forms[i].binary,
+			   "form %d of %s %s: %s", forms[i].form, forms[i].type, forms[i].hex,
+			   forms[i].binary ? "as it is" : "as text");
+		(void) avro_decode(other, forms[i].hex, &text);
+		tap_ok(avro_same_value(forms[i].form, &value, &text), "... is the same value");
+	}
+}
+
+/* whatever form is asked for, what is refused is so, and what is not is the same */
+static void
+test_any_form(void)
+{
+	bool		good = true;
+
+	for (size_t i = 0; i < lengthof(values); i++)
+		for (UsForm form = US_FORM_TEXT; form < AVRO_FORMS; form++)
+		{
+			char		schema[1024];
+			UsDecoder  *decoder;
+			UsDecoder  *other;
+			UsValue		value;
+			UsValue		text;
+			UsDecodeResult result;
+
+			snprintf(schema, sizeof(schema), RECORD(FIELD("v", "%s")), values[i].type);
+			decoder = avro_decoder(schema, "v");
+			other = avro_decoder(schema, "v");
+			avro_ask_form(decoder, form);
+			result = avro_decode(decoder, values[i].hex, &value);
+			if (result != avro_decode(other, values[i].hex, &text) ||
+				(result == US_DECODE_OK ? !avro_same_value(form, &value, &text) :
+				 strcmp(decoder->error.sqlstate, other->error.sqlstate) != 0))
+			{
+				tap_note("form %d of %s %s", form, values[i].type, values[i].hex);
+				good = false;
+			}
+		}
+	tap_ok(good, "no form changes what a value is, or whether it is one");
+}
+
+/* a decoder that meets many record types, and one type at several places */
+static void
+test_plans(void)
+{
+	UsDecoder  *decoder = avro_decoder(RECORD(FIELD("a", "\"int\"")), "a b");
+	UsValue		got[2];
+	bool		good = true;
+
+	for (int32 id = AVRO_ID + 1; id < AVRO_ID + 200; id++)
+	{
+		/* odd ones have the fields the other way round */
+		const char *schema = id % 2 != 0 ? RECORD(FIELD("b", "\"int\"") "," FIELD("a", "\"int\"")) :
+			RECORD(FIELD("a", "\"int\"") "," FIELD("b", "\"int\""));
+		char		error[US_SCHEMA_ERROR_BYTES];
+
+		us_schemas_put(decoder->schemas, id,
+					   us_avro_schema_parse(&schema, 1, error, sizeof(error))->root, NULL);
+	}
+	for (int round = 0; round < 2; round++)
+		for (int32 id = AVRO_ID + 1; id < AVRO_ID + 200; id++)
+		{
+			const char	message[] = {0, 0, 0, 0, (char) id, 2, 4};
+
+			if (decoder->decode(decoder, message, sizeof(message), got) != US_DECODE_OK ||
+				*got[id % 2].data != '1' || *got[1 - id % 2].data != '2')
+				good = false;
+		}
+	tap_ok(good, "fields go where the schema of their message says");
+}
+
 #define NESTED \
 	RECORD(FIELD("id", "\"int\"") "," \
 		   FIELD("in", "[\"null\",{\"type\":\"record\",\"name\":\"i\",\"fields\":[" \
@@ -417,6 +571,9 @@ int
 main(void)
 {
 	test_values();
+	test_forms();
+	test_any_form();
+	test_plans();
 	test_paths();
 	test_unknown();
 	test_depth();
