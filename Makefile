@@ -219,6 +219,11 @@ PG_CFLAGS += $(SANITIZERS)
 SHLIB_LINK += $(SANITIZERS)
 endif
 
+# a way that worker/forced.h names is always taken: for test/forced
+ifneq ($(FORCE),)
+PG_CPPFLAGS += -DUS_FORCE=US_FORCE_$(shell echo $(FORCE) | tr a-z A-Z)
+endif
+
 PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifneq ($(PGXS),)
@@ -258,6 +263,7 @@ TEST_PARTS ?= lint unit sql tap
 TESTS ?=
 GROUP ?=
 MATRIX ?= 15 16 17 18 15-17 docker
+WAYS ?= sse2 plain parser input executor rows
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
 # live tests at a time: they wait more than they work, but each has servers
@@ -266,7 +272,7 @@ TEST_JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n : 3)))
 # bitcode is for the planner's JIT only, and doubles the time of a build
 AS_USER = test/servers/user $(STATE) $(MAKE) --no-print-directory with_llvm=no $(MAKEOVERRIDES)
 
-.PHONY: dist compile_commands.json help run-checked-dashboard dashboard plotly prometheus pictures deps test test-sanitized test-matrix analyze fuzz soak reference demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-test-sanitized run-fuzz run-demo run-bench run-tree
+.PHONY: dist compile_commands.json help run-checked-dashboard dashboard plotly prometheus pictures deps test test-sanitized test-forced test-matrix analyze fuzz soak reference demo demo-stop bench lint tree run-build run-dashboard run-tools run-test run-test-sanitized run-test-forced run-fuzz run-demo run-bench run-tree
 
 help:
 	@echo "make              build for the PostgreSQL of pg_config (PG_CONFIG=$(PG_CONFIG))"
@@ -294,6 +300,7 @@ help:
 	@echo "make bench        the measurements; BENCH_* variables: test/bench/README.md"
 	@echo "make analyze      clang-tidy, cppcheck and gcc's analyzer over all C files, or ANALYZE='x.c ...'; minutes"
 	@echo "make test-sanitized   tests with an extension that ASan and UBSan watch: TESTS, TEST_PARTS as for test"
+	@echo "make test-forced  tests with each of several ways to one result always taken: WAYS='$(WAYS)'"
 	@echo "make lint         formatting, directions of includes, links and spelling of the documents"
 	@echo "make compile_commands.json   for editors and clang's tools: how each source is compiled"
 	@echo "make dist         userstream-$(DISTVERSION).zip for PGXN, of the last commit, once META.json is in order"
@@ -368,6 +375,10 @@ test: deps
 test-sanitized: deps
 	@exec $(AS_USER) run-test-sanitized STATE=$(STATE)
 
+# each of several ways to one result (worker/forced.h) is always taken, in turn; TESTS as for make test
+test-forced: deps
+	@exec $(AS_USER) run-test-forced STATE=$(STATE)
+
 # root: it makes folders with other Debians in them
 test-matrix: deps
 	@exec test/matrix/run $(STATE) "$(MATRIX)"
@@ -431,6 +442,9 @@ run-test: run-build run-dashboard run-checked-dashboard
 
 run-test-sanitized:
 	@exec test/sanitized $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_JOBS)" "$(filter-out lint unit,$(TEST_PARTS))" $(TESTS)
+
+run-test-forced:
+	@exec test/forced $(STATE) "$(TEST_KAFKA_PORT)" "$(TEST_JOBS)" "$(filter-out lint unit,$(TEST_PARTS))" "$(WAYS)" $(TESTS)
 
 run-fuzz:
 	@$(MAKE) -s -j$(JOBS) -C test/unit BUILD=$(STATE)/fuzz SECONDS=$(FUZZ_SECONDS) fuzz

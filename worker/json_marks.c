@@ -23,6 +23,7 @@
 
 #include "mb/pg_wchar.h"
 #include "port/pg_bswap.h"
+#include "worker/forced.h"
 #include "worker/json_marks.h"
 
 #define BLOCK			64		/* bytes that one word has the marks of */
@@ -105,8 +106,16 @@ mark_sse2(const char *data, int n, uint64 *words)
 static bool
 has_avx2(void)
 {
+	if (US_FORCED(SSE2) || US_FORCED(PLAIN))
+		return false;
 	__builtin_cpu_init();
 	return __builtin_cpu_supports("avx2");
+}
+
+static bool
+has_sse2(void)
+{
+	return !US_FORCED(PLAIN);
 }
 
 #endif							/* HAVE_X86_WAYS */
@@ -171,7 +180,7 @@ static const struct
 {
 #ifdef HAVE_X86_WAYS
 	{"avx2", has_avx2, mark_avx2},
-	{"sse2", always, mark_sse2},
+	{"sse2", has_sse2, mark_sse2},
 #endif
 	{"plain", always, mark_plain},
 };

@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
+#include "worker/forced.h"
 #include "worker/json_token.h"
 #include "worker/jsonb_build.h"
 
@@ -366,7 +367,7 @@ us_jsonb_build(const char *data, size_t len)
 	int			root;
 	char	   *result;
 
-	if (len > MAX_BYTES || GetDatabaseEncoding() != PG_UTF8)
+	if (US_FORCED(PARSER) || len > MAX_BYTES || GetDatabaseEncoding() != PG_UTF8)
 		return NULL;
 	if (US_JSON_MARK_WORDS(len) > FEW_MARK_WORDS)
 		marks = palloc(sizeof(uint64) * US_JSON_MARK_WORDS(len));

@@ -15,6 +15,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "worker/forced.h"
 #include "worker/map_internal.h"
 #include "worker/stage.h"
 
@@ -62,6 +63,8 @@ fast_part(UsMap *map, const UsMapColumn *column, const UsMessage *message,
 	TimestampTz time;
 
 	*isnull = false;
+	if (US_FORCED(INPUT))
+		return false;
 	switch (column->part)
 	{
 		case US_PART_TOPIC:
@@ -207,6 +210,8 @@ us_map_decode(UsMap *map, const UsMessage *message)
 	else
 		result = map->decoder->decode(map->decoder, message->value, message->value_len,
 									  map->values);
+	if (US_FORCED(PARSER) && result == US_DECODE_OK && map->format->is_json)
+		result = US_DECODE_UNSURE;
 	us_stage_sample_decoded();
 	MemoryContextSwitchTo(old);
 	return result;
@@ -259,6 +264,8 @@ map_fast(UsMap *map, const UsMessage *message, TupleTableSlot *slot)
 	if (unlikely(result == US_DECODE_REMOVED))
 		return !map->removes ? US_MAP_SKIP :
 			us_map_key_is_safe(map) ? US_MAP_SLOW_SAFE : US_MAP_SLOW;
+	if (US_FORCED(ROWS))
+		return US_MAP_SLOW;
 	if (unlikely(result == US_DECODE_UNSURE || !us_map_same_text(map, message) ||
 				 (map->refuse_unknown && map->decoder->unknown)))
 	{

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "worker/forced.h"
 #include "worker/map_internal.h"
 
 typedef struct TypeInput
@@ -129,6 +130,8 @@ us_map_plan_type(const UsFormat *format, UsMapColumn *column, Form_pg_attribute 
 static UsForm
 column_form(const UsMapColumn *column)
 {
+	if (US_FORCED(INPUT))
+		return US_FORM_TEXT;
 	switch (column->shortcut)
 	{
 		case US_SHORTCUT_INT2:

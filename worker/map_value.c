@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/convert.h"
+#include "worker/forced.h"
 #include "worker/jsonb_build.h"
 #include "worker/map_internal.h"
 
@@ -383,6 +384,8 @@ us_value_fast(UsMap *map, const UsMapColumn *column, const UsValue *value, Datum
 		*result = binary_value(map, column, value);
 		return true;
 	}
+	if (US_FORCED(INPUT))
+		return false;
 	switch (column->shortcut)
 	{
 		case US_SHORTCUT_TEXT:

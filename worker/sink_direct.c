@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "worker/forced.h"
 #include "worker/sink_internal.h"
 #include "worker/stage.h"
 
@@ -50,7 +51,7 @@ has_identity_always(Relation relation)
 bool
 us_sink_direct_possible(Relation relation)
 {
-	return relation->rd_rel->relkind == RELKIND_RELATION &&
+	return !US_FORCED(EXECUTOR) && relation->rd_rel->relkind == RELKIND_RELATION &&
 		relation->rd_tableam == GetHeapamTableAmRoutine() &&
 		!relation->rd_rel->relispartition &&
 		!relation->rd_rel->relrowsecurity &&

@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "worker/fault.h"
+#include "worker/forced.h"
 #include "worker/stage.h"
 #include "worker/window.h"
 
@@ -343,7 +344,7 @@ count_rows(const Window *window, int from, int to, uint64 written)
 static int
 chunk_end(const Window *window, int from, int chunk)
 {
-	int			to = Min(from + chunk, window->nrows);
+	int			to = Min(from + (US_FORCED(ROWS) ? 1 : chunk), window->nrows);
 
 	if (!us_sink_may_suppress(window->run->sink) || us_sink_expands(window->run->sink))
 		return to;
