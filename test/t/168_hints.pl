@@ -1,5 +1,5 @@
 #
-# test/t/165_hints.pl
+# test/t/168_hints.pl
 #    a stream with a backlog names what takes most of its time and the setting
 #    to change; one that has read all names nothing
 #
