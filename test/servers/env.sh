@@ -11,7 +11,7 @@
 #    USERSTREAM_CASSANDRA_LIBS  the jars of Cassandra
 #    PG_CONFIG              the system's, which knows where headers are
 #    LANG                   C.UTF-8
-#    PGCTLTIMEOUT           for a busy machine
+#    PGCTLTIMEOUT, PG_TEST_TIMEOUT_DEFAULT  for a busy machine: what comes is not waited for longer
 # PATH also has the programs of STATE/bin: users, topic, produce, rights.
 
 userstream_env() {
@@ -35,7 +35,9 @@ userstream_env() {
 	# what initdb makes must not depend on whoever calls: a bare system has no locale
 	unset LC_ALL LC_CTYPE LC_COLLATE LC_MESSAGES LC_NUMERIC LC_MONETARY LC_TIME LANGUAGE
 	LANG=C.UTF-8
-	PGCTLTIMEOUT=180
+	PGCTLTIMEOUT=600
+	PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-300}
 	export USERSTREAM_STATE USERSTREAM_WORK USERSTREAM_SRC USERSTREAM_KAFKA_LIBS \
-		USERSTREAM_CASSANDRA_LIBS PG_CONFIG PATH PERL5LIB PG_REGRESS TESTDIR TESTDATADIR TESTLOGDIR LANG PGCTLTIMEOUT
+		USERSTREAM_CASSANDRA_LIBS PG_CONFIG PATH PERL5LIB PG_REGRESS TESTDIR TESTDATADIR TESTLOGDIR LANG PGCTLTIMEOUT \
+		PG_TEST_TIMEOUT_DEFAULT
 }

@@ -41,7 +41,7 @@ postgres_socket() {
 # a session of its own and none of our descriptors: see test/servers/kafka
 postgres_start() {
 	postgres_socket "$1"
-	setsid pg_ctl -D "$1/pg" -l "$1/log" -w -t 180 -s start \
+	setsid pg_ctl -D "$1/pg" -l "$1/log" -w -t 600 -s start \
 		</dev/null >>"$1/log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- ||
 		{ tail -n 20 "$1/log" >&2; return 1; }
 }

@@ -184,7 +184,7 @@ $grown->is_delivered('postgres', 'grown', "$rounds rounds (SOAK_SEED=$seed)");
 my $ends = $kafka->end_offsets($kept);
 ok( wait_until($node, 'postgres',
 		q{SELECT string_agg(partition || ':' || next_offset, ',' ORDER BY partition) FROM userstream.partition_status WHERE stream = 'kept'},
-		join(',', map { "$_:$ends->{$_}" } sort { $a <=> $b } keys %$ends), 120), 'all upserts are read');
+		join(',', map { "$_:$ends->{$_}" } sort { $a <=> $b } keys %$ends)), 'all upserts are read');
 is(UpsertTest::is_like_messages($node, 'kept', "the table is what the messages say (SOAK_SEED=$seed)"),
 	UPSERTS * $rounds, 'the reference has every message');
 is(sql('SELECT count(*) FROM (SELECT FROM userstream.dead_letter GROUP BY stream, partition, kafka_offset HAVING count(*) > 1) twice'),

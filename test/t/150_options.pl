@@ -214,7 +214,7 @@ sub heard
 {
 	my ($rows, $act) = @_;
 	my ($in, $out) = ("LISTEN userstream;\nSELECT 'listening';\n", '');
-	my $timer = IPC::Run::timer(120);
+	my $timer = IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default);
 	my $psql = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ],
 		'<', \$in, '>', \$out, $timer);
 	my ($sum, @payloads) = (0);

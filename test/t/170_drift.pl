@@ -295,7 +295,7 @@ goes_on('drift', "ALTER TABLE drift ADD COLUMN part int; SELECT userstream.resum
 # a change that takes long is waited for
 my ($out, $err, $in) = ('', '', "BEGIN; ALTER TABLE drift ADD COLUMN slow text DEFAULT 's';\n");
 my $holder = start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ],
-	'<', \$in, '>', \$out, '2>', \$err, timeout(120));
+	'<', \$in, '>', \$out, '2>', \$err, timeout($PostgreSQL::Test::Utils::timeout_default));
 $holder->pump_nb;
 wait_until($node, 'postgres',
 	"SELECT count(*) > 0 FROM pg_locks WHERE relation = 'drift'::regclass AND mode = 'AccessExclusiveLock' AND granted");

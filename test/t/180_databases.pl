@@ -79,7 +79,7 @@ is($node->safe_psql('moved', 'SELECT pids[1] FROM userstream.stream_status'), $p
 
 # someone else is in there: the command fails as ever, the stream goes on
 my ($out, $err, $in) = ('', '', "SELECT 1;\n");
-my $visitor = start([ 'psql', '-XAtq', '-d', $node->connstr('moved') ], '<', \$in, '>', \$out, '2>', \$err, timeout(120));
+my $visitor = start([ 'psql', '-XAtq', '-d', $node->connstr('moved') ], '<', \$in, '>', \$out, '2>', \$err, timeout($PostgreSQL::Test::Utils::timeout_default));
 $visitor->pump until $out =~ /1/;
 my ($rc, undef, $said) = $node->psql('postgres', 'DROP DATABASE moved');
 like($said, qr/is being accessed by other users/, 'DROP DATABASE with a visitor fails');
@@ -129,7 +129,7 @@ $delivery->is_delivered('again', 'work', 'dropped and made again');
 
 # a drop that is taken back
 ($out, $err, $in) = ('', '', "BEGIN; DROP EXTENSION userstream CASCADE; SELECT 'dropped';\n");
-$visitor = start([ 'psql', '-XAtq', '-d', $node->connstr('again') ], '<', \$in, '>', \$out, '2>', \$err, timeout(120));
+$visitor = start([ 'psql', '-XAtq', '-d', $node->connstr('again') ], '<', \$in, '>', \$out, '2>', \$err, timeout($PostgreSQL::Test::Utils::timeout_default));
 $visitor->pump until $out =~ /dropped/;
 $delivery->produce(100);
 wait_until($node, 'postgres', "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND locktype = 'object'");

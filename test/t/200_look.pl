@@ -97,7 +97,7 @@ create_server($node, 'postgres', UserstreamTest::Kafka->at("127.0.0.1:$port"), '
 my %run = (out => '', err => '');
 my $psql = start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
 		"SELECT count(*) FROM userstream.peek('silent', 'topic')" ],
-	'<', \'', '>', \$run{out}, '2>', \$run{err}, timeout(120));
+	'<', \'', '>', \$run{out}, '2>', \$run{err}, timeout($PostgreSQL::Test::Utils::timeout_default));
 my $looking = "FROM pg_stat_activity WHERE query LIKE 'SELECT count(*) FROM userstream.peek%' AND state = 'active' AND pid <> pg_backend_pid()";
 ok(wait_until($node, 'postgres', "SELECT count(*) $looking", 1), 'it waits for the broker');
 ask("SELECT pg_cancel_backend(pid) $looking");

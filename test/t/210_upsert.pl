@@ -38,7 +38,7 @@ sub caught_up
 	return ok(wait_until($node, 'postgres',
 			"SELECT string_agg(partition || ':' || next_offset, ',' ORDER BY partition)
 			   FROM userstream.partition_status WHERE stream = '$stream'",
-			join(',', map { "$_:$ends->{$_}" } sort { $a <=> $b } keys %$ends), 120), $what);
+			join(',', map { "$_:$ends->{$_}" } sort { $a <=> $b } keys %$ends)), $what);
 }
 
 # messages as given to Kafka->produce, tombstones among them, in one partition

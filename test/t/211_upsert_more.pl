@@ -28,7 +28,7 @@ sub caught_up
 	return ok(wait_until($node, $db || 'postgres',
 			"SELECT string_agg(partition || ':' || next_offset, ',' ORDER BY partition)
 			   FROM userstream.partition_status WHERE stream = '$stream'",
-			join(',', map { "$_:$ends->{$_}" } sort { $a <=> $b } keys %$ends), 120), "$stream: all is read");
+			join(',', map { "$_:$ends->{$_}" } sort { $a <=> $b } keys %$ends)), "$stream: all is read");
 }
 
 # messages as given to Kafka->produce, tombstones among them, in one partition

@@ -31,7 +31,7 @@ sub caught_up
 	return ok(wait_until($node, 'postgres',
 			"SELECT string_agg(partition || ':' || next_offset, ',' ORDER BY partition)
 			   FROM userstream.partition_status WHERE stream = '$stream'",
-			join(',', map { "$_:$ends->{$_}" } sort { $a <=> $b } keys %$ends), 120), "$stream: $what");
+			join(',', map { "$_:$ends->{$_}" } sort { $a <=> $b } keys %$ends)), "$stream: $what");
 }
 
 sub letters

@@ -35,7 +35,7 @@ sub make_feed
 sub run_is
 {
 	my ($name, $expected, $what) = @_;
-	my (undef, $said) = run_feed($node, 'postgres', $name, timeout => 120);
+	my (undef, $said) = run_feed($node, 'postgres', $name, timeout => $PostgreSQL::Test::Utils::timeout_default);
 
 	is(last_run($node, 'postgres', $name, "state || ' ' || coalesce(http_status, 0) || ' ' || records_produced"),
 		$expected, $what) or diag($said);

@@ -40,7 +40,7 @@ sub new
 		base => $base,
 		folder => "${PostgreSQL::Test::Utils::tmp_check}/browser.$$",
 		port => PostgreSQL::Test::Cluster::get_free_port(),
-		http => HTTP::Tiny->new(timeout => 180),
+		http => HTTP::Tiny->new(timeout => 300),
 	}, $class;
 
 	mkdir $self->{folder} or croak "$self->{folder}: $!";
@@ -51,7 +51,7 @@ sub new
 		$self->{driver} = IPC::Run::start([ 'chromedriver', "--port=$self->{port}", "--log-path=$self->{folder}/driver.log" ],
 			'<', '/dev/null', '>', "$self->{folder}/out", '2>&1');
 	}
-	my $end = time + 60;
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 	until ($self->{http}->get("http://127.0.0.1:$self->{port}/status")->{success})
 	{
 		croak 'no answer of chromedriver' if time > $end;
@@ -133,7 +133,7 @@ sub go
 sub wait_for
 {
 	my ($self, $script, $what) = @_;
-	my $end = time + 60;
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 	my $value;
 
 	until ($value = $self->script($script))

@@ -20,17 +20,13 @@ use Exporter 'import';
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use UserstreamTest ();
 
 our @EXPORT = qw(shared_cassandra);
 
 my @own;
 my $shared;
 my $keyspaces = 0;
-
-# END blocks, which stop what runs, do not run on a signal's default action
-$SIG{INT} = sub { exit 130 };
-$SIG{TERM} = sub { exit 143 };
-$SIG{HUP} = sub { exit 129 };
 
 # The node that test/run keeps for all tests; without it (prove by hand) one of
 # our own.
@@ -46,7 +42,7 @@ sub shared_cassandra
 	}
 	else
 	{
-		system("$ENV{USERSTREAM_SRC}/test/servers/cassandra", 'share', $dir, two_free_ports()) == 0
+		system("$ENV{USERSTREAM_SRC}/test/servers/cassandra", 'share', $dir, UserstreamTest::two_free_ports()) == 0
 		  or croak 'no shared Cassandra';
 		chomp(my $port = slurp_file("$dir/port"));
 		$shared = bless { port => $port }, __PACKAGE__;
@@ -62,7 +58,7 @@ sub new
 	my ($class, $name, %args) = @_;
 	my $self = bless {
 		dir => "${PostgreSQL::Test::Utils::tmp_check}/cassandra_$name.$$",
-		port => two_free_ports(),
+		port => UserstreamTest::two_free_ports(),	# clients' and the node's own
 		ca_file => $args{ca_file},
 	}, $class;
 
@@ -71,16 +67,6 @@ sub new
 	push @own, $self;
 	$self->start;
 	return $self;
-}
-
-# clients' port and the node's own, one above
-sub two_free_ports
-{
-	while (1)
-	{
-		my $port = PostgreSQL::Test::Cluster::get_free_port();
-		return $port if PostgreSQL::Test::Cluster::can_bind('127.0.0.1', $port + 1);
-	}
 }
 
 sub address { return "127.0.0.1:$_[0]->{port}"; }

@@ -49,7 +49,7 @@ sub cgi
 	my ($out, $err) = ('', '');
 
 	IPC::Run::run([ 'env', '-i', @environment, "$self->{build}-checked/dashboard" ],
-		'<', '/dev/null', '>', \$out, '2>', \$err, IPC::Run::timeout(120))
+		'<', '/dev/null', '>', \$out, '2>', \$err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default))
 	  or croak "the dashboard ended with $?: $err";
 	croak "it wrote: $err" if $err ne '';
 	return parse($out);

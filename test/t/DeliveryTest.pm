@@ -180,7 +180,7 @@ sub is_delivered
 			$self->{node}, $db,
 			"SELECT string_agg(partition || ':' || next_offset, ',' ORDER BY partition)
 			   FROM userstream.partition_status WHERE stream = '$name'",
-			$positions, 120),
+			$positions),
 		"$what: all is read");
 	is($self->{node}->safe_psql($db,
 			"SELECT * FROM delivery('$name', '$target', '$json', $self->{rows}, $self->{sum}, '$lost')"),

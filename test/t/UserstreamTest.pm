@@ -71,7 +71,7 @@ sub userstream_node
 	$node->init(allows_streaming => 'logical', extra => $args{extra} || []);
 	# Cluster writes restart_after_crash = off, log_statement = all and small
 	# numbers; a killed worker has to come back, and secrets are looked for in
-	# the log
+	# the log.  A day has 24 hours, wherever the tests run.
 	$node->append_conf(
 		'postgresql.conf', qq{
 shared_preload_libraries = 'userstream'
@@ -82,6 +82,7 @@ max_wal_size = 2GB
 restart_after_crash = on
 log_statement = none
 log_min_messages = info
+timezone = 'UTC'
 });
 	$node->append_conf('postgresql.conf', $args{conf}) if defined $args{conf};
 	return $node if exists $args{start} && !$args{start};
@@ -133,6 +134,20 @@ sub wait_until
 	return 0;
 }
 
+# a port and the one above, for a server that listens on both
+sub two_free_ports
+{
+	my $port = PostgreSQL::Test::Cluster::get_free_port();
+
+	# both asked for, so that nobody else gets the second
+	while (1)
+	{
+		my $next = PostgreSQL::Test::Cluster::get_free_port();
+		return $port if $next == $port + 1;
+		$port = $next;
+	}
+}
+
 package UserstreamTest::Kafka;
 
 use strict;
@@ -156,7 +171,7 @@ sub new
 	my ($class, $name, %args) = @_;
 	my $self = bless {
 		dir => "${PostgreSQL::Test::Utils::tmp_check}/kafka_$name.$$",
-		port => two_free_ports(),
+		port => UserstreamTest::two_free_ports(),	# the broker's and its controller's
 	}, $class;
 
 	$self->{address} = "127.0.0.1:$self->{port}";
@@ -185,20 +200,6 @@ sub at
 }
 
 sub address { return $_[0]->{address}; }
-
-# the broker's port and its controller's, one above
-sub two_free_ports
-{
-	my $port = PostgreSQL::Test::Cluster::get_free_port();
-
-	# both asked for, so that nobody else in the test gets the second
-	while (1)
-	{
-		my $next = PostgreSQL::Test::Cluster::get_free_port();
-		return $port if $next == $port + 1;
-		$port = $next;
-	}
-}
 
 sub control
 {
@@ -370,13 +371,14 @@ sub end_offsets
 	my ($self, $topic) = @_;
 	my %offsets;
 	my ($metadata) = PostgreSQL::Test::Utils::run_command(
-		[ 'kcat', '-b', $self->address, '-L', '-t', $topic ]);
+		[ 'kcat', '-m', 60, '-b', $self->address, '-L', '-t', $topic ]);
 
 	foreach my $partition ($metadata =~ /partition (\d+), leader/g)
 	{
-		my ($out) = PostgreSQL::Test::Utils::run_command(
-			[ 'kcat', '-b', $self->address, '-Q', '-t', "$topic:$partition:-1" ]);
-		$offsets{$partition} = $1 if $out =~ /offset (\d+)/;
+		my ($out, $errors) = PostgreSQL::Test::Utils::run_command(
+			[ 'kcat', '-m', 60, '-b', $self->address, '-Q', '-t', "$topic:$partition:-1" ]);
+		$out =~ /offset (\d+)/ or croak "no end of partition $partition of $topic: $errors";
+		$offsets{$partition} = $1;
 	}
 	return \%offsets;
 }
