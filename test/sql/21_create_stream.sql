@@ -5,7 +5,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(151);
+SELECT plan(149);
 
 -- of a run that failed
 DROP ROLE IF EXISTS us_plain, us_group, us_offline;
@@ -395,20 +395,16 @@ SELECT is(create_with('{"topic": "''pgtap_none''"}'),
 CREATE SERVER away FOREIGN DATA WRAPPER userstream_kafka OPTIONS ("bootstrap.servers" '127.0.0.1:1');
 SELECT is(split_part(create_with('{"server": "''away''", "target": "''an_index''"}'), ':', 1), '42P01',
 	'what is cheap is checked before the broker is asked');
-SELECT clock_timestamp() AS before \gset
 SELECT create_with('{"server": "''away''"}') AS refusal \gset
 SELECT is(split_part(:'refusal', E'\n', 1), '08001: could not reach the brokers of server "away"',
 	'a broker that is not there is an error');
 SELECT is(split_part(:'refusal', E'\n', 3),
 	'Check that Kafka runs, "bootstrap.servers" and the security options of the server, '
 	'and the credentials of its user mapping.', 'that says what to look at');
-SELECT ok(clock_timestamp() - :'before'::timestamptz < '30 s', 'after a time of its own');
-SELECT clock_timestamp() AS before \gset
 SET LOCAL statement_timeout = '500ms';
 SELECT create_with('{"server": "''away''"}') AS refusal \gset
 SET LOCAL statement_timeout = 0;
 SELECT is(:'refusal'::text, '57014: canceling statement due to statement timeout', 'it can be cancelled meanwhile');
-SELECT ok(clock_timestamp() - :'before'::timestamptz < '8 s', 'without waiting for its end');
 ROLLBACK;
 
 BEGIN READ ONLY;

@@ -16,6 +16,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use UserstreamTest;
 use DeliveryTest;
+use FaultTest;
 
 use constant { BACKLOG => 60_000, PER_KILL => 30_000, KILLS => 5 };
 
@@ -23,7 +24,6 @@ my $kafka = shared_kafka();
 my $node = userstream_node('main', conf => "userstream.restart_interval = '500ms'");
 my $delivery = DeliveryTest->new($node, $kafka, $kafka->new_topic('killed', 4));
 my $sum_read = "SELECT sum(messages_read) FROM userstream.ledger WHERE stream = 'killed'";
-my $worker = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'userstream stream'";
 
 $delivery->prepare_database('postgres');
 $delivery->create_target('postgres', 'killed', 'UNIQUE (kafka_partition, kafka_offset)');
@@ -45,9 +45,9 @@ foreach my $kill (1 .. KILLS)
 	}
 	$delivery->produce_meanwhile(PER_KILL);
 	ok(wait_until($node, 'postgres', "SELECT ($sum_read) > $read"), "kill $kill: the stream gets on");
-	my ($pid) = split /\n/, $node->safe_psql('postgres', $worker);
+	my $pid = FaultTest::pid_of($node, 'stream') || 0;
 	$delivery->produce_rest;
-	is(kill('KILL', $pid), 1, "kill $kill: a worker is killed");
+	is($pid && kill('KILL', $pid), 1, "kill $kill: a worker is killed");
 	ok( wait_until($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid", 0),
 		"kill $kill: the server is back");
 	$read = $node->safe_psql('postgres', $sum_read);

@@ -59,8 +59,8 @@ foreach my $fault (@schedule)
 }
 $delivery->is_delivered('postgres', 'ends', 'after all (FAULT_SEED=' . $seed . ')');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM userstream.dead_letter'), $letters, 'every bad message is a dead letter, once');
-is( $node->safe_psql('postgres',
-		q{SELECT state, failing_since IS NULL FROM userstream.stream_status}), 'caught_up|t', 'nothing fails any more');
+ok( wait_until($node, 'postgres', q{SELECT state, failing_since IS NULL FROM userstream.stream_status}, 'caught_up|t'),
+	'nothing fails any more');
 ok( wait_until($node, 'postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'userstream%'}, 4),
 	'all processes are there');
 

@@ -52,13 +52,14 @@ sub hold
 
 	$holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'),
 			'-c', "SELECT pg_advisory_lock(7, $place)", '-c', 'SELECT pg_sleep(600)' ], '<', \'', '>', \$out, '2>', \$err);
-	return wait_until($node, 'postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted", 1);
+	return wait_until($node, 'postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+		AND mode = 'ExclusiveLock' AND objid = $place", 1);
 }
 
-# ... and opens it; a crash of the server has done so already
+# ... and opens it; a crash of the server has done so already.  The worker has shared locks.
 sub let_go
 {
-	$node->psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()});
+	$node->psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = 'ExclusiveLock'});
 	eval { $holder->finish };
 	return;
 }

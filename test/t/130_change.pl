@@ -110,7 +110,8 @@ foreach my $arguments ('workers => 4', q(options => '{"batch_rows": 50}'), 'work
 	under_load('live', sub { sql("SELECT userstream.alter_stream('live', $arguments)"); });
 	$delivery->is_delivered('postgres', 'live', $arguments, lost => sql($lost));
 }
-is(sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'userstream stream'"), 1, 'one worker is left');
+ok(wait_until($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'userstream stream'", 1),
+	'one worker is left');
 
 my $columns = DeliveryTest::COLUMNS =~ s/^\{/{"note": "body", /r;
 sql("SELECT userstream.alter_stream('live', columns => '$columns')");
@@ -138,8 +139,9 @@ GRANT USAGE ON SEQUENCE live_arrival_seq TO clerk;
 });
 under_load('live', sub { sql("SELECT userstream.alter_stream('live', owner => 'clerk', workers => 2)"); });
 $delivery->is_delivered('postgres', 'live', 'owner', lost => sql($lost), target => 'both_targets');
-is(sql("SELECT string_agg(DISTINCT usename, ',') FROM pg_stat_activity WHERE backend_type = 'userstream stream'"),
-	'clerk', 'owner: the workers are the other role');
+ok( wait_until($node, 'postgres',
+		"SELECT string_agg(DISTINCT usename, ',') FROM pg_stat_activity WHERE backend_type = 'userstream stream'", 'clerk'),
+	'owner: the workers are the other role');
 sql("SELECT userstream.alter_stream('live', owner => current_user)");
 
 # another topic: the positions are those of the other

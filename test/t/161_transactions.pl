@@ -91,7 +91,7 @@ my $memory = q{SELECT pg_size_bytes(regexp_replace(pg_read_file('/proc/' || pids
 my $before = $node->safe_psql('postgres', $memory);
 my $body = 'x' x 300;
 my @run = map { [ 'a', 'send', 0, 0, $_, qq({"seq": -1, "body": "$body"}) ] } 1 .. 100_000;
-$kafka->produce_script($long->{topic}, [ 'a begin', @run, 'a abort' ], 'transaction.timeout.ms' => 120_000);
+$kafka->produce_script($long->{topic}, [ 'a begin', @run, 'a abort' ], 'transaction.timeout.ms' => 600_000);
 is_caught_up($long, 'long', '100,000 aborted messages');
 $long->produce(10);
 is_caught_up($long, 'long', 'messages after them');
@@ -104,7 +104,7 @@ $open->produce(10);
 $open->create_stream('postgres', 'open');
 $open->is_delivered('postgres', 'open', 'before an open transaction');
 $kafka->produce_script($open->{topic},
-	[ 'a begin', (map { aborted('a') } 1 .. 10), 'a flush' ], 'transaction.timeout.ms' => 120_000);
+	[ 'a begin', (map { aborted('a') } 1 .. 10), 'a flush' ], 'transaction.timeout.ms' => 600_000);
 my $held = $open->{rows};
 $open->produce(10);
 my $other = create_delivery('other', 1);

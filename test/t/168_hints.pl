@@ -13,7 +13,7 @@ use UserstreamTest;
 use DeliveryTest;
 
 use constant PARTITIONS => 2;
-use constant BATCH_ROWS => 50;
+use constant BATCH_ROWS => 20;
 
 my $kafka = shared_kafka();
 my $node = userstream_node('main', conf => "fsync = on\ncommit_siblings = 0");

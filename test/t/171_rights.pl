@@ -110,9 +110,10 @@ foreach my $case (@cases)
 		qr/^\Q$error\E.*\Q$advice\E/, "$how: so does the view");
 }
 is(sql("SELECT count(*) FROM userstream.dead_letter"), 0, 'no message is blamed');
-is( sql("SELECT sum(messages_read), bool_and(state <> 'stopped') FROM userstream.stream_status
-		  WHERE stream IN ('rows', 'leaves', 'renamed')"),
-	'600|t', 'the others go on');
+ok( wait_until($node, 'postgres',
+		"SELECT sum(messages_read), bool_and(state <> 'stopped') FROM userstream.stream_status
+		  WHERE stream IN ('rows', 'leaves', 'renamed')", '600|t'),
+	'the others go on');
 
 # still without the right, resumed: it stops again
 sql("SELECT userstream.resume_stream('ins')");

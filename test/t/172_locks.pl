@@ -19,8 +19,12 @@ $delivery->prepare_database('postgres');
 
 sub ask { my ($sql) = @_; return $node->safe_psql('postgres', $sql); }
 
-# until a condition holds, within a transaction
-sub until_sql { my ($condition) = @_; return "DO 'BEGIN WHILE NOT ($condition) LOOP PERFORM pg_sleep(0.01); END LOOP; END'"; }
+# until a condition holds, within a transaction, which would see the sessions of its beginning only
+sub until_sql
+{
+	my ($condition) = @_;
+	return "DO 'BEGIN WHILE NOT ($condition) LOOP PERFORM pg_sleep(0.01), pg_stat_clear_snapshot(); END LOOP; END'";
+}
 
 # a session of its own that runs the statements, and its error in the end
 sub start
@@ -78,7 +82,8 @@ END $$;
 CREATE TRIGGER gate BEFORE INSERT ON crossed FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION gate()});
 ask("SELECT userstream.create_stream('crossed', 'kafka', '$topic', 'crossed', mode => 'upsert')");
 ok(wait_until($node, 'postgres', q{SELECT state FROM userstream.stream_status WHERE stream = 'crossed'}, 'caught_up'), 'it waits for messages');
-my $error = start('BEGIN', q{UPDATE crossed SET v = 'user' WHERE id = 3}, q{DO 'BEGIN PERFORM pg_advisory_xact_lock(2); END'},
+# on a slow machine the worker may come to wait for row 3 later than in the second after which he would look
+my $error = start('BEGIN', q{SET LOCAL deadlock_timeout = '10s'}, q{UPDATE crossed SET v = 'user' WHERE id = 3}, q{DO 'BEGIN PERFORM pg_advisory_xact_lock(2); END'},
 	until_sql('EXISTS (SELECT FROM pg_locks WHERE locktype = $$advisory$$ AND objid = 1)'),
 	q{UPDATE crossed SET v = 'user' WHERE id = 1}, 'COMMIT');
 ok(wait_until($node, 'postgres', q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2}, 1), 'the user has row 3');

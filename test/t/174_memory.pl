@@ -130,7 +130,7 @@ foreach my $name (sort keys %delivery)
 ok(FaultTest::strike($node, 'kill stream'), 'many: one of the workers is killed');
 $_->produce(200) foreach values %delivery;
 $delivery{$_}->is_delivered('postgres', $_, $_) foreach sort keys %delivery;
-is(sql(q{SELECT count(*), count(DISTINCT stream), bool_and(state = 'caught_up') FROM userstream.partition_status}), '200|25|t',
+ok(wait_until($node, 'postgres', q{SELECT count(*), count(DISTINCT stream), bool_and(state = 'caught_up') FROM userstream.partition_status}, '200|25|t'),
 	'many: 25 streams of 200 partitions are caught up');
 
 $node->stop('fast');

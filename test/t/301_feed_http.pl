@@ -47,7 +47,7 @@ sub run_fails
 	my ($name, $path, $error, $what, %args) = @_;
 
 	make_feed($name, $path, %args);
-	my ($code, $err) = run_feed($node, 'postgres', $name, timeout => 120);
+	my ($code, $err) = run_feed($node, 'postgres', $name, timeout => $PostgreSQL::Test::Utils::timeout_default);
 	is($code, 3, "$what: the call fails");
 	like(last_run($node, 'postgres', $name, "state || ' ' || records_produced || ' ' || error"),
 		qr/^failed 0 .*$error/s, "$what: $error");
@@ -59,7 +59,7 @@ sub run_succeeds
 	my ($name, $path, $expected, $what, %args) = @_;
 
 	make_feed($name, $path, %args);
-	my ($code, $err) = run_feed($node, 'postgres', $name, timeout => 120);
+	my ($code, $err) = run_feed($node, 'postgres', $name, timeout => $PostgreSQL::Test::Utils::timeout_default);
 	is(last_run($node, 'postgres', $name,
 			"state || ' ' || records || ' ' || records_produced || ' ' || records_failed"),
 		"succeeded $expected", $what) or diag($err);
@@ -344,10 +344,10 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 
 
 	ok(is_waiting('cancel_silence'), 'a run waits');
 	$node->safe_psql('postgres',
-		"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE '%run_feed%' AND pid <> pg_backend_pid()");
+		"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE query LIKE '%run_feed%' AND pid <> pg_backend_pid()");
 	is($node->safe_psql('postgres',
 			"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%run_feed%' AND pid <> pg_backend_pid()"),
-		0, 'a terminated session ends at once');
+		0, 'a terminated session ends');
 	waitpid $child, 0;
 	is($node->safe_psql('postgres', "SELECT state FROM userstream.feed_status WHERE feed = 'cancel_silence'"),
 		'failed', 'the view knows that nobody runs it');

@@ -46,8 +46,11 @@ sql(qq{
 	CREATE TABLE numbers (id bigint PRIMARY KEY, name text);
 	SELECT userstream.create_stream('seen', 'kafka', '$topic', 'seen', columns => '{"p": "\@partition", "o": "\@offset"}');
 	SELECT userstream.create_stream('numbers', 'kafka', '$topic', 'numbers', mode => 'upsert', key => '{id}');
-	-- so that a run takes long enough to be hit
-	CREATE FUNCTION slowly(r jsonb) RETURNS jsonb LANGUAGE plpgsql AS \$\$ BEGIN PERFORM pg_sleep(0.001); RETURN r; END \$\$;
+	-- a run that is to be hit takes seconds
+	CREATE TABLE slow ();
+	CREATE FUNCTION slowly(r jsonb) RETURNS jsonb LANGUAGE plpgsql AS \$\$ BEGIN
+		IF EXISTS (SELECT FROM public.slow) THEN PERFORM pg_sleep(0.02); END IF;
+		RETURN r; END \$\$;
 	SELECT userstream.create_feed('numbers', 'api', 'kafka', '$topic', records => '\$.items[*]', transform => 'slowly(jsonb)',
 		key => 'id', retries => 2, options => '{"page": "page", "since": {"parameter": "after", "path": "\$.newest"}}')});
 
@@ -107,11 +110,12 @@ sub is_true
 sub begin_run
 {
 	my $pages = 1 + int(rand(PAGES / 2));
-	my $end = time + 120;
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 
 	$newest += PAGE * PAGES;
 	$api->give($newest);
 	$api->forget_requests;
+	sql('INSERT INTO slow DEFAULT VALUES');
 	my $run = start_feed($node, 'postgres', 'numbers');
 	my $pid = wait_until($node, 'postgres', q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL userstream.run_feed(%'}, 1)
 	  && sql(q{SELECT pid FROM pg_stat_activity WHERE query LIKE 'CALL userstream.run_feed(%'});
@@ -201,6 +205,7 @@ foreach my $fault (@schedule)
 	ok($faults{$fault}->(), $fault);
 	wait_until($node, 'postgres', 'SELECT true');
 	$api->fault();
+	sql('DELETE FROM slow');
 	is_true("$fault: nothing is said that is not", 'false');
 	# a broker may still be coming up
 	foreach my $try (1 .. 10)
@@ -250,7 +255,7 @@ $kafka->continue;
 
 $api->forget_requests;
 $run = start_feed($node, 'postgres', 'endless');
-my $end = time + 60;
+my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 sleep(0.05) while !$api->requests && time < $end;
 survives_nobody($run, 'a run whose API never ends');
 $api->give($newest);

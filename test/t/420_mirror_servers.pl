@@ -39,7 +39,7 @@ authorizer: {class_name: CassandraAuthorizer}
 client_encryption_options: {enabled: true, optional: false, keystore: "$keys/node.p12", keystore_password: keypass, store_type: PKCS12}});
 my $port = $cassandra->{port};
 append_to_file("$keys/password", "cassandra\n");
-my @user = ('-u', 'cassandra', '-f', "$keys/password", '-t', 60);
+my @user = ('-u', 'cassandra', '-f', "$keys/password", '-t', 180);
 
 # the client alone
 my $query = 'SELECT key FROM system.local';

@@ -188,11 +188,15 @@ $again->is_copied('and a resync makes it whole', 500);
 # A copy that is cut short, after which rows and values go: the next one must
 # not leave them in Cassandra.
 sql(q{CREATE TABLE begun (id int PRIMARY KEY, a text, b text);
-	INSERT INTO begun SELECT i, 'a', repeat('b', 200) FROM generate_series(1, 40000) i});
+	INSERT INTO begun SELECT i, 'a', repeat('b', 200) FROM generate_series(1, 40000) i;
+	-- however fast it is, it does not come to its end
+	CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$;
+	CREATE TRIGGER never BEFORE UPDATE ON userstream.mirror_position FOR EACH ROW
+		WHEN (OLD.lsn IS NULL AND NEW.lsn IS NOT NULL) EXECUTE FUNCTION never()});
 my $begun = mirror_of('begun');
 $begun->create;
 my $found = '';
-for (my $end = time + 120; $found ne '400' && time < $end;)
+for (my $end = time + $PostgreSQL::Test::Utils::timeout_default; $found ne '400' && time < $end;)
 {
 	($found) = $cassandra->cql("SELECT id FROM $keyspace.begun WHERE id = 400");
 }
@@ -201,7 +205,7 @@ $node->append_conf('postgresql.conf', 'userstream.enabled = off');
 $node->start;
 is(sql(q{SELECT lsn FROM userstream.mirror_position JOIN userstream.mirror m ON m.id = mirror_id WHERE m.name = 'begun'}),
 	'', 'the server ended while rows were copied');
-sql(q{DELETE FROM begun WHERE id <= 200; UPDATE begun SET a = NULL WHERE id <= 400});
+sql(q{DROP TRIGGER never ON userstream.mirror_position; DELETE FROM begun WHERE id <= 200; UPDATE begun SET a = NULL WHERE id <= 400});
 $node->append_conf('postgresql.conf', 'userstream.enabled = on');
 $node->reload;
 $begun->is_copied('begun anew', 39800);

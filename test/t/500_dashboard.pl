@@ -259,7 +259,9 @@ my %equal = (
 foreach my $what (sort keys %equal)
 {
 	my ($path, $member) = split ' ', $what;
-	ok($dashboard->member_is($node, $path, $member, $equal{$what}), "JSON equals SQL: $what");
+	# an hour may begin between the two looks, not again between two more
+	ok($dashboard->member_is($node, $path, $member, $equal{$what}) || $dashboard->member_is($node, $path, $member, $equal{$what}),
+		"JSON equals SQL: $what");
 }
 
 # in Spanish: as the browser asks, as one chose, and no word is left out (the

@@ -214,10 +214,14 @@ sub kill_worker
 	my ($self) = @_;
 	my $pid;
 
-	wait_until($self->{node}, 'postgres', "SELECT count(*) > 0 FROM pg_stat_activity
-		WHERE backend_type = 'userstream mirror' AND application_name = 'userstream: $self->{name}'") or return 0;
-	$pid = $self->worker or return 0;
-	kill 'KILL', $pid;
+	# one that is there may be gone when it is asked for
+	for (1 .. 5)
+	{
+		wait_until($self->{node}, 'postgres', "SELECT count(*) > 0 FROM pg_stat_activity
+			WHERE backend_type = 'userstream mirror' AND application_name = 'userstream: $self->{name}'") or return 0;
+		last if $pid = $self->worker;
+	}
+	return 0 unless $pid && kill 'KILL', $pid;
 	return wait_until($self->{node}, 'postgres', "SELECT count(*) = 1 FROM pg_stat_activity
 		WHERE backend_type = 'userstream mirror' AND application_name = 'userstream: $self->{name}' AND pid <> $pid");
 }
