@@ -80,6 +80,14 @@ extern bool us_feed_lock(const UsFeed *feed);
 extern void us_feed_unlock(const UsFeed *feed);
 
 /*
+ * us_feed_end_lost_runs -- say of runs whose session is gone that they failed
+ *
+ * In:      locked   id of a feed whose lock the caller holds; 0 = of none
+ * Needs:   transaction with an active snapshot
+ */
+extern void us_feed_end_lost_runs(int64 locked);
+
+/*
  * us_feed_options_read -- check and read the options of a feed
  *
  * In:      options   NULL = all defaults

@@ -171,15 +171,24 @@ us_feed_history_skip(UsFeedRun *run, const char *reason)
 				  &arguments, NULL, NULL);
 }
 
+/*
+ * A run holds the lock of its feed before its row can be seen and until the
+ * row says how it ended, and the locks are read after the rows; a row that was
+ * written meanwhile is looked at again.
+ */
 void
-us_feed_history_close_left(UsFeedRun *run)
+us_feed_end_lost_runs(int64 locked)
 {
 	Arguments	arguments = {0};
 
-	add_text(&arguments, run->feed->name);
-	run_statement("UPDATE userstream.feed_run SET state = 'failed', finished_at = clock_timestamp(),"
+	add_number(&arguments, locked);
+	run_statement("UPDATE userstream.feed_run r SET state = 'failed', finished_at = clock_timestamp(),"
 				  " error = 'the session that ran it ended before the run did'"
-				  " WHERE feed = $1 AND state = 'running'", &arguments, NULL, NULL);
+				  " WHERE state = 'running' AND NOT EXISTS (SELECT FROM userstream.feed f"
+				  " JOIN pg_locks l ON locktype = 'advisory' AND objsubid = 7 AND granted"
+				  " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+				  " AND classid = (f.id >> 32)::oid AND objid = (f.id & 4294967295)::oid"
+				  " WHERE f.name = r.feed AND f.id <> $1)", &arguments, NULL, NULL);
 }
 
 void

@@ -11,7 +11,7 @@
  * Whatever works on the database does so in a subtransaction, so that an
  * error takes its SPI connections with it and this file can write down what
  * happened.  A cancelled run is written down too; one whose session is
- * terminated is closed by the next.
+ * terminated is closed by the supervisor, or by the next run.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -152,9 +152,11 @@ sleep_for(int64 pause_ms)
 }
 
 static void
-close_left(void *argument)
+end_lost(void *argument)
 {
-	us_feed_history_close_left(argument);
+	UsFeedRun  *run = argument;
+
+	us_feed_end_lost_runs(run->feed->id);
 }
 
 /* NULL when it went well, else the last attempt's error */
@@ -164,7 +166,7 @@ run_attempts(UsFeedRun *run)
 	ErrorData  *error;
 	int64		pause_ms;
 
-	us_do(close_left, run);
+	us_do(end_lost, run);
 	for (;;)
 	{
 		run->attempt++;

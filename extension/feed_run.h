@@ -189,7 +189,6 @@ extern void us_feed_history_begin(UsFeedRun *run);	/* a row, state running */
 extern void us_feed_history_page(UsFeedRun *run);	/* counters and dead letters */
 extern void us_feed_history_end(UsFeedRun *run, const char *state, const char *error);
 extern void us_feed_history_skip(UsFeedRun *run, const char *reason);
-extern void us_feed_history_close_left(UsFeedRun *run); /* of a killed predecessor */
 extern void us_feed_remember(UsFeedRun *run, bool succeeded);	/* since_value, next_allowed_at */
 
 #endif							/* US_FEED_RUN_H */

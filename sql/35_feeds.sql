@@ -79,6 +79,8 @@ CREATE INDEX feed_run_error_idx ON feed_run (feed, started_at) WHERE error IS NO
 -- the last success of a feed that has failed for long
 CREATE INDEX feed_run_success_idx ON feed_run (feed, started_at) WHERE state = 'succeeded';
 CREATE INDEX feed_run_started_at_idx ON feed_run (started_at);
+-- those that may be lost; the supervisor looks for them all the time
+CREATE INDEX feed_run_running_idx ON feed_run (feed) WHERE state = 'running';
 COMMENT ON SEQUENCE feed_run_run_id_seq IS 'gives feed_run.run_id';
 COMMENT ON SEQUENCE feed_run_id_seq IS 'gives feed_run.id';
 COMMENT ON TABLE feed_run IS 'attempts of runs of feeds, one row each, kept for userstream.run_retention; each role sees those it owns';
@@ -89,7 +91,7 @@ COMMENT ON COLUMN feed_run.owner_oid IS 'pg_authid.oid of the feed''s owner at t
 COMMENT ON COLUMN feed_run.attempt IS 'number of the attempt within its run, from 1';
 COMMENT ON COLUMN feed_run.state IS 'running, succeeded, failed, skipped (another run was under way, the API asked to wait, or userstream.enabled is off), cancelled';
 COMMENT ON COLUMN feed_run.started_at IS 'time at which the attempt began';
-COMMENT ON COLUMN feed_run.finished_at IS 'time at which it ended; null: it runs';
+COMMENT ON COLUMN feed_run.finished_at IS 'time at which it ended, or was found to have ended with its session; null: it runs';
 COMMENT ON COLUMN feed_run.http_status IS 'HTTP status of the last response; null: none came';
 COMMENT ON COLUMN feed_run.pages IS 'responses whose records were produced';
 COMMENT ON COLUMN feed_run.bytes IS 'bytes of the bodies, decompressed';

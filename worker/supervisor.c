@@ -15,6 +15,7 @@
 #include "catalog/pg_database.h"
 #include "extension/catalog.h"
 #include "extension/compat.h"
+#include "extension/feed.h"
 #include "extension/guc.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -356,6 +357,7 @@ supervise(void)
 		us_rename_follow(streams, nstreams, mirrors, nmirrors);
 		wanted = list_wanted(streams, nstreams, mirrors, nmirrors);
 		write_history(GetCurrentTimestamp());
+		us_feed_end_lost_runs(0);
 	}
 
 	PopActiveSnapshot();
