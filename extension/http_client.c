@@ -107,6 +107,7 @@ take_body(char *data, size_t size, size_t count, void *context)
 }
 
 static size_t
+/* as curl declares it: NOLINTNEXTLINE(readability-non-const-parameter) */
 take_header(char *data, size_t size, size_t count, void *context)
 {
 	UsHttp	   *http = context;

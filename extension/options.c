@@ -40,8 +40,8 @@ typedef enum OptionKind
 typedef struct OptionRule
 {
 	const char *name;
-	OptionKind	kind;
 	size_t		field;			/* in UsStreamOptions: int, enum, text or bool by kind */
+	OptionKind	kind;
 	int			flags;			/* GUC_UNIT_*; 0 = a plain number */
 	int			min;
 	int			max;
@@ -58,39 +58,39 @@ static const char *const unknown_field_words[] = {"ignore", "dead_letter", NULL}
 
 /* all that a stream can be given, in the order of the documentation */
 static const OptionRule rules[] = {
-	{"batch_rows", OPTION_NUMBER, FIELD(batch_rows), 0, 1, 1000000, NULL,
+	{"batch_rows", FIELD(batch_rows), OPTION_NUMBER, 0, 1, 1000000, NULL,
 	"Give a number of messages, such as 10000."},
-	{"batch_bytes", OPTION_NUMBER, FIELD(batch_bytes), GUC_UNIT_BYTE, 1024, 1024 * 1024 * 1024, NULL,
+	{"batch_bytes", FIELD(batch_bytes), OPTION_NUMBER, GUC_UNIT_BYTE, 1024, 1024 * 1024 * 1024, NULL,
 	"Give a number of bytes, or a text such as \"16MB\"."},
-	{"metadata_refresh", OPTION_NUMBER, FIELD(metadata_refresh_s), GUC_UNIT_S, 1, SECONDS_PER_DAY, NULL,
+	{"metadata_refresh", FIELD(metadata_refresh_s), OPTION_NUMBER, GUC_UNIT_S, 1, SECONDS_PER_DAY, NULL,
 	"Give a number of seconds, or a text such as \"5min\"."},
-	{"on_offset_out_of_range", OPTION_WORD, FIELD(on_offset_out_of_range), 0, 0, 0, reset_words,
+	{"on_offset_out_of_range", FIELD(on_offset_out_of_range), OPTION_WORD, 0, 0, 0, reset_words,
 	"It can be stop, earliest or latest."},
-	{"max_dead_letters_per_minute", OPTION_NUMBER, FIELD(max_dead_letters_per_minute), 0, 0, INT_MAX, NULL,
+	{"max_dead_letters_per_minute", FIELD(max_dead_letters_per_minute), OPTION_NUMBER, 0, 0, INT_MAX, NULL,
 	"Give a number of messages, such as 100."},
-	{"filter", OPTION_TEXT, FIELD(filter), 0, 1, INT_MAX, NULL,
+	{"filter", FIELD(filter), OPTION_TEXT, 0, 1, INT_MAX, NULL,
 	"Give a function, such as \"is_wanted(jsonb)\"."},
-	{"registry", OPTION_TEXT, FIELD(registry), 0, 1, INT_MAX, NULL,
+	{"registry", FIELD(registry), OPTION_TEXT, 0, 1, INT_MAX, NULL,
 	"Give the name of a server that was created with FOREIGN DATA WRAPPER userstream_http."},
-	{"tombstone", OPTION_WORD, FIELD(tombstone), 0, 0, 0, tombstone_words,
+	{"tombstone", FIELD(tombstone), OPTION_WORD, 0, 0, 0, tombstone_words,
 	"It can be ignore, dead_letter or delete."},
-	{"on_conflict", OPTION_FLAG, FIELD(ignore_conflicts), 0, 0, 0, conflict_words,
+	{"on_conflict", FIELD(ignore_conflicts), OPTION_FLAG, 0, 0, 0, conflict_words,
 	"It can be error or nothing."},
-	{"unknown_fields", OPTION_FLAG, FIELD(refuse_unknown_fields), 0, 0, 0, unknown_field_words,
+	{"unknown_fields", FIELD(refuse_unknown_fields), OPTION_FLAG, 0, 0, 0, unknown_field_words,
 	"It can be ignore or dead_letter."},
-	{"explode", OPTION_FLAG, FIELD(explode), 0, 0, 0, NULL,
+	{"explode", FIELD(explode), OPTION_FLAG, 0, 0, 0, NULL,
 	"Give true or false."},
-	{"delimiter", OPTION_TEXT, FIELD(delimiter), 0, 1, 1, NULL,
+	{"delimiter", FIELD(delimiter), OPTION_TEXT, 0, 1, 1, NULL,
 	"Give the character between the fields of CSV, of one byte."},
-	{"quote", OPTION_TEXT, FIELD(quote), 0, 1, 1, NULL,
+	{"quote", FIELD(quote), OPTION_TEXT, 0, 1, 1, NULL,
 	"Give the character around fields of CSV, of one byte."},
-	{"escape", OPTION_TEXT, FIELD(escape), 0, 1, 1, NULL,
+	{"escape", FIELD(escape), OPTION_TEXT, 0, 1, 1, NULL,
 	"Give the character before a quote within quotes, of one byte."},
-	{"null", OPTION_TEXT, FIELD(null_text), 0, 0, INT_MAX, NULL,
+	{"null", FIELD(null_text), OPTION_TEXT, 0, 0, INT_MAX, NULL,
 	"Give the text that stands for NULL where it is not quoted."},
-	{"header", OPTION_TEXT, FIELD(header), 0, 1, INT_MAX, NULL,
+	{"header", FIELD(header), OPTION_TEXT, 0, 1, INT_MAX, NULL,
 	"Give the names of the fields as a line of CSV, such as \"id,name\"."},
-	{"notify", OPTION_FLAG, FIELD(notify), 0, 0, 0, NULL,
+	{"notify", FIELD(notify), OPTION_FLAG, 0, 0, 0, NULL,
 	"Give true or false."},
 };
 
@@ -326,7 +326,7 @@ take_options(Jsonb *options, UsStreamOptions *result, OptionError *error)
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue	item;
-	char	   *name = NULL;
+	const char *name = "";
 
 	memset(result, 0, sizeof(*result));
 	result->batch_rows = DEFAULT_BATCH_ROWS;

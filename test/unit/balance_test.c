@@ -90,12 +90,14 @@ test_settles(void)
 		int64_t		sums[MOST];
 		int			nworkers = 2 + rand() % 3;
 		int			count = nworkers + 1 + rand() % (MOST - nworkers);
+		int			busiest;
 		int64_t		before;
 
 		for (int i = 0; i < count; i++)
 			loads[i] = rand() % 4 == 0 ? 0 : rand() % 1000;
 		fill(items, loads, count, nworkers);
-		before = sums[us_balance_busiest(items, count, sums, nworkers)];
+		busiest = us_balance_busiest(items, count, sums, nworkers);
+		before = sums[busiest];
 		if (!us_balance_plan(items, count, sums, nworkers))
 			continue;
 		worse += greatest_planned(items, count, nworkers) >= before;
