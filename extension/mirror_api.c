@@ -370,6 +370,11 @@ us_resume_mirror(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("resume_mirror()");
 	mirror = us_mirror_lock(name_arg(fcinfo), false);
+	/* whoever goes on with another table in Cassandra takes it as it is */
+	run_statement("UPDATE userstream.mirror_position SET shape = shape - 'copied_to'"
+				  " WHERE mirror_id = $1 AND EXISTS (SELECT FROM userstream.incident"
+				  " WHERE mirror = $2 AND kind = 'table_replaced' AND closed_at IS NULL)",
+				  mirror->id, mirror->name);
 	run_statement("UPDATE userstream.mirror SET paused = false, stop_reason = NULL,"
 				  " stopped_at = NULL, config_version = config_version + 1 WHERE id = $1",
 				  mirror->id, NULL);

@@ -83,7 +83,7 @@ COMMENT ON COLUMN incident.stream IS 'name of the stream; null: not of a stream'
 COMMENT ON COLUMN incident.feed IS 'name of the feed; null: not of a feed';
 COMMENT ON COLUMN incident.mirror IS 'name of the mirror; null: not of a mirror';
 COMMENT ON COLUMN incident.partition IS 'Kafka partition; null: all of them';
-COMMENT ON COLUMN incident.kind IS 'one word for what happened; of a stream: offset_out_of_range, topic_recreated, topic_missing, bad_message, too_many_dead_letters, privilege, target_missing, target_kind, definition, cannot_run; of a mirror: wal_retained, slot_lost, table_changed, identity_changed, target_changed, type_differs, table_missing, column_missing, key_differs, create_table, statement_refused, cannot_run';
+COMMENT ON COLUMN incident.kind IS 'one word for what happened; of a stream: offset_out_of_range, topic_recreated, topic_missing, bad_message, too_many_dead_letters, privilege, target_missing, target_kind, definition, cannot_run; of a mirror: wal_retained, slot_lost, table_changed, identity_changed, target_changed, type_differs, table_missing, table_replaced, column_missing, key_differs, create_table, statement_refused, cannot_run';
 COMMENT ON COLUMN incident.detail IS 'what happened, and where';
 COMMENT ON COLUMN incident.what_to_do IS 'which call or command continues; null: nothing need be done';
 COMMENT ON COLUMN incident.opened_at IS 'time at which it was noticed';

@@ -73,7 +73,7 @@ COMMENT ON COLUMN mirror_position.lsn IS 'all transactions that end before it ar
 COMMENT ON COLUMN mirror_position.last_timestamp IS 'write timestamp of the last change before lsn, microseconds since 1970';
 COMMENT ON COLUMN mirror_position.epoch IS 'raised whenever the position is set from outside; a worker that started from an older one fails';
 COMMENT ON COLUMN mirror_position.clear_first IS 'whether the table in Cassandra is emptied before the rows are copied';
-COMMENT ON COLUMN mirror_position.shape IS 'columns of the table by number, with names, types and versions, its partitions and its files, when the worker last looked; null: it has not';
+COMMENT ON COLUMN mirror_position.shape IS 'columns of the table by number, with names, types and versions, its partitions and its files, when the worker last looked, and the columns and the id of the table in Cassandra; null: it has not';
 COMMENT ON COLUMN mirror_position.rows_mirrored IS 'rows inserted or updated in Cassandra, again after a replay';
 COMMENT ON COLUMN mirror_position.deletes IS 'rows deleted in Cassandra, again after a replay';
 COMMENT ON COLUMN mirror_position.parked IS 'rows stored as dead letters, ever';

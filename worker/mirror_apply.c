@@ -214,7 +214,10 @@ us_mirror_apply_shape(UsMirrorWorker *worker)
 	if (partitions != NIL)
 		copy_now(worker, partitions);
 	if (us_session_begin(worker->mirror->timezone) && now != NULL)
+	{
 		us_mirror_shape_keep(worker->mirror, now);
+		us_mirror_shape_keep_copied(worker->mirror, worker->plan);
+	}
 	us_session_commit();
 	MemoryContextSwitchTo(context);
 	MemoryContextDelete(own);

@@ -127,14 +127,6 @@ load_parked_keys(UsMirrorWorker *worker)
 }
 
 static void
-mark_copied_columns(UsMirrorWorker *worker)
-{
-	if (us_session_begin(worker->mirror->timezone))
-		us_mirror_shape_mark_copied(worker->mirror, worker->plan);
-	us_session_commit();
-}
-
-static void
 look_while_waiting(void *arg)
 {
 	us_mirror_look(arg);
@@ -161,7 +153,7 @@ us_mirror_begin_work(UsMirrorWorker *worker)
 	if (worker->mirror->lsn == InvalidXLogRecPtr && !worker->mirror->copy_data &&
 		!worker->mirror->clear_first)
 		begin_without_copy(worker);
-	mark_copied_columns(worker);
+	us_mirror_shape_mark_copied(worker->mirror, worker->plan);
 	us_mirror_table_open(worker->mirror, worker->plan, worker->link, look_while_waiting, worker,
 						 &trouble);
 	if (trouble.kind != NULL)
@@ -176,6 +168,8 @@ us_mirror_begin_work(UsMirrorWorker *worker)
 		load_parked_keys(worker);
 
 	us_mirror_apply_open(worker);
+	/* what both tables are like is kept before the first change */
+	worker->next_look_at = 0;
 	/* what it told while it began is no error */
 	us_slot_report_error(US_STATE_STARTING, "");
 	us_slot_report_recovered();

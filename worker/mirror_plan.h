@@ -33,6 +33,8 @@ typedef struct UsMirrorPlan
 	char	   *table;			/* "keyspace"."table" */
 	char	   *insert;
 	char	   *delete;
+	char	   *table_id;		/* in Cassandra; NULL until it was looked at, or it has none */
+	char	   *copied_to;		/* that of when the mirror began last; NULL = not known */
 } UsMirrorPlan;
 
 /* how rows of one shape are read: compiled anew when ALTER TABLE changes it */

@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/mirror_end.h"
+#include "worker/mirror_table.h"
 #include "worker/mirror_write_internal.h"
 
 #define MAX_WAITING			2048	/* writes that wait to be sent, before changes have to */
@@ -165,6 +166,7 @@ take_prepared(UsMirrorWriter *writer, const UsCqlEvent *event)
 static void
 take_failure(UsMirrorWriter *writer)
 {
+	writer->looked = 0;
 	writer->insert = NULL;
 	writer->delete = NULL;
 	writer->check = NULL;
@@ -282,11 +284,49 @@ take_truncated(UsMirrorWriter *writer, const UsCqlEvent *event)
 	pause_writes(writer);
 }
 
+/* statements are forgotten when their table is dropped, and good for the next one of its name */
+static void
+look_at_table(UsMirrorWriter *writer, UsCqlConn *conn)
+{
+	UsCqlConnStatus status;
+
+	us_cql_conn_status(conn, &status);
+	if (writer->looking || writer->looked == status.prepares + 1)
+		return;
+	writer->looking = us_cql_conn_send(conn, &writer->look, us_cassandra_now()) == US_CQL_OK;
+	if (writer->looking)
+		writer->looked = status.prepares + 1;
+}
+
+static void
+take_look(UsMirrorWriter *writer, const UsCqlEvent *event)
+{
+	UsCqlResponse *response = event->response;
+	const char *before = writer->plan->table_id;
+	char	   *now;
+
+	writer->looking = false;
+	if (event->kind == US_CQL_EVENT_TIMEOUT)
+		writer->looked = 0;
+	if (event->kind != US_CQL_EVENT_ANSWER || response->opcode == US_CQL_ERROR ||
+		response->kind != US_CQL_ROWS || response->result.ncolumns != 1 || before == NULL)
+		return;
+	now = us_mirror_table_id(response);
+	if (now == NULL || strcmp(now, before) != 0)
+		us_mirror_start_anew(writer->mirror, "the table in Cassandra is another one");
+	pfree(now);
+}
+
 static void
 take_end(UsMirrorWriter *writer, const UsCqlEvent *event)
 {
 	UsWrite	   *write = event->request->tag;
 
+	if (event->request == &writer->look)
+	{
+		take_look(writer, event);
+		return;
+	}
 	if (write == NULL)
 	{
 		take_truncated(writer, event);
@@ -385,6 +425,7 @@ send_writes(UsMirrorWriter *writer)
 
 	if (conn == NULL)
 		return;
+	look_at_table(writer, conn);
 	if (writer->insert == NULL)
 		prepare(writer, writer->plan->insert, &writer->insert);
 	if (writer->delete == NULL)

@@ -169,9 +169,9 @@ us_mirror_shape_keep(const UsMirror *mirror, const Jsonb *now)
 		" CASE WHEN lsn IS NULL THEN '{}' ELSE coalesce(shape -> 'names', '{}') END"
 		" || (SELECT coalesce(jsonb_object_agg(value ->> 0, true), '{}')"
 		" FROM jsonb_each($2 -> 'columns')),"
-		" 'copied', coalesce(shape -> 'copied', '[]'))"
-		" WHERE mirror_id = $1"
-		" AND (lsn IS NULL OR shape - 'names' - 'copied' IS DISTINCT FROM $2)",
+		" 'copied', coalesce(shape -> 'copied', '[]'), 'copied_to', shape -> 'copied_to')"
+		" WHERE mirror_id = $1 AND (lsn IS NULL"
+		" OR shape - 'names' - 'copied' - 'copied_to' IS DISTINCT FROM $2)",
 		.nargs = 2,
 		.types = {INT8OID, JSONBOID}
 	};
@@ -180,23 +180,30 @@ us_mirror_shape_keep(const UsMirror *mirror, const Jsonb *now)
 	(void) us_statement_run(&keep, values, NULL);
 }
 
+static JsonbValue *
+kept(const UsMirror *mirror, const char *name)
+{
+	return mirror->shape == NULL || mirror->lsn == InvalidXLogRecPtr ? NULL :
+		getKeyJsonValueFromContainer(&mirror->shape->root, name, strlen(name), NULL);
+}
+
 void
 us_mirror_shape_mark_copied(const UsMirror *mirror, UsMirrorPlan *plan)
 {
-	static UsStatement find = {
-		.text = "SELECT FROM userstream.mirror_position"
-		" WHERE mirror_id = $1 AND lsn IS NOT NULL AND shape -> 'copied' ? $2",
-		.nargs = 2,
-		.types = {INT8OID, TEXTOID}
-	};
+	JsonbValue *names = kept(mirror, "copied");
+	JsonbValue *id = kept(mirror, "copied_to");
 
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
-		Datum		values[] = {Int64GetDatum(mirror->id),
-		CStringGetTextDatum(plan->columns[i].cql_name)};
+		JsonbValue	name = {.type = jbvString};
 
-		plan->columns[i].copied = us_statement_run(&find, values, NULL) > 0;
+		name.val.string.val = plan->columns[i].cql_name;
+		name.val.string.len = strlen(plan->columns[i].cql_name);
+		plan->columns[i].copied = names != NULL &&
+			findJsonbValueFromContainer(names->val.binary.data, JB_FARRAY, &name) != NULL;
 	}
+	if (id != NULL && id->type == jbvString)
+		plan->copied_to = pnstrdup(id->val.string.val, id->val.string.len);
 }
 
 /* beside what the table was, which there may not be yet */
@@ -205,18 +212,22 @@ us_mirror_shape_keep_copied(const UsMirror *mirror, const UsMirrorPlan *plan)
 {
 	static UsStatement keep = {
 		.text = "UPDATE userstream.mirror_position"
-		" SET shape = shape || jsonb_build_object('copied', $2)"
-		" WHERE mirror_id = $1 AND shape -> 'copied' IS DISTINCT FROM to_jsonb($2)",
-		.nargs = 2,
-		.types = {INT8OID, TEXTARRAYOID}
+		" SET shape = shape || jsonb_build_object('copied', $2, 'copied_to', $3)"
+		" WHERE mirror_id = $1 AND (shape -> 'copied', shape ->> 'copied_to')"
+		" IS DISTINCT FROM (to_jsonb($2), $3)",
+		.nargs = 3,
+		.types = {INT8OID, TEXTARRAYOID, TEXTOID}
 	};
 	Datum	   *names = palloc_array(Datum, plan->ncolumns);
-	Datum		values[2];
+	Datum		values[3] = {0};
+	char		nulls[] = {' ', ' ', plan->table_id == NULL ? 'n' : ' '};
 
 	for (int i = 0; i < plan->ncolumns; i++)
 		names[i] = CStringGetTextDatum(plan->columns[i].cql_name);
 	values[0] = Int64GetDatum(mirror->id);
 	values[1] = PointerGetDatum(construct_array(names, plan->ncolumns, TEXTOID, -1, false,
 												TYPALIGN_INT));
-	(void) us_statement_run(&keep, values, NULL);
+	if (plan->table_id != NULL)
+		values[2] = CStringGetTextDatum(plan->table_id);
+	(void) us_statement_run(&keep, values, nulls);
 }

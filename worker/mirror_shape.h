@@ -29,14 +29,13 @@ extern List *us_mirror_shape_compare(const UsMirror *mirror, const Jsonb *now);
 extern void us_mirror_shape_keep(const UsMirror *mirror, const Jsonb *now);
 
 /*
- * us_mirror_shape_mark_copied -- which columns were in Cassandra when the mirror began last
+ * us_mirror_shape_mark_copied -- what was in Cassandra when the mirror began last
  *
- * Out:     copied of the plan's columns; none is before the first copy
- * Needs:   transaction
+ * Out:     copied of the plan's columns, copied_to; none before the first copy
  */
 extern void us_mirror_shape_mark_copied(const UsMirror *mirror, UsMirrorPlan *plan);
 
-/* the plan's columns are; needs a transaction */
+/* that of now: the plan's columns, table_id; needs a transaction */
 extern void us_mirror_shape_keep_copied(const UsMirror *mirror, const UsMirrorPlan *plan);
 
 /* an incident: the copy has not all that the table has, or more */

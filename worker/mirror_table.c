@@ -172,6 +172,16 @@ resume_advice(Look *look, const char *first)
 					quote_literal_cstr(look->mirror->name));
 }
 
+/* what was there is gone, and with it what rows had in it */
+static char *
+resync_advice(Look *look)
+{
+	return psprintf(look->mirror->create_table ?
+					"SELECT userstream.resync_mirror(%s) makes it and copies all rows anew." :
+					"Make it, then SELECT userstream.resync_mirror(%s), which copies all rows anew.",
+					quote_literal_cstr(look->mirror->name));
+}
+
 /* a statement of ours about the schema; false: begin anew, or there is trouble */
 static bool
 change_schema(Look *look, const char *text)
@@ -192,22 +202,31 @@ change_schema(Look *look, const char *text)
 	return false;
 }
 
+/* rows with so many columns; NULL: begin anew */
+static UsCqlResponse *
+ask_rows(Look *look, const char *text, int ncolumns)
+{
+	UsCqlResponse *response = ask(look, text, US_CQL_ONE);
+
+	if (response != NULL && response->opcode == US_CQL_ERROR)
+		refuse_host(look, text, &response->error);
+	else if (response != NULL && response->kind == US_CQL_ROWS &&
+			 response->result.ncolumns == ncolumns)
+		return response;
+	return NULL;
+}
+
 static bool
 read_columns(Look *look)
 {
-	char	   *text = psprintf("SELECT column_name, kind, position FROM system_schema.columns"
+	UsCqlResponse *response =
+		ask_rows(look, psprintf("SELECT column_name, kind, position FROM system_schema.columns"
 								" WHERE keyspace_name = '%s' AND table_name = '%s'",
-								look->mirror->keyspace, look->mirror->table_name);
-	UsCqlResponse *response = ask(look, text, US_CQL_ONE);
+								look->mirror->keyspace, look->mirror->table_name), 3);
 	UsCqlBytes	cells[3];
 
-	if (response == NULL || response->opcode == US_CQL_ERROR || response->kind != US_CQL_ROWS ||
-		response->result.ncolumns != 3)
-	{
-		if (response != NULL && response->opcode == US_CQL_ERROR)
-			refuse_host(look, text, &response->error);
+	if (response == NULL)
 		return false;
-	}
 	look->ncolumns = 0;
 	look->columns = palloc(sizeof(TableColumn) * Max(response->nrows, 1));
 	for (int32_t i = 0; i < response->nrows; i++)
@@ -295,26 +314,22 @@ static bool
 create_table(Look *look)
 {
 	const UsMirror *mirror = look->mirror;
+	const UsMirrorPlan *plan = look->plan;
 
-	if (!mirror->create_table)
-	{
+	if (plan->columns[plan->keys[0]].copied)
 		set_trouble(look, "table_missing",
-					psprintf("table %s does not exist in Cassandra", look->plan->table),
+					psprintf("table %s does not exist in Cassandra any more", plan->table),
+					resync_advice(look));
+	else if (!mirror->create_table)
+		set_trouble(look, "table_missing",
+					psprintf("table %s does not exist in Cassandra", plan->table),
 					resume_advice(look, "Make it"));
+	if (look->trouble->kind != NULL)
 		return false;
-	}
-	if (mirror->lsn != InvalidXLogRecPtr)
-	{
-		set_trouble(look, "table_missing",
-					psprintf("table %s does not exist in Cassandra any more", look->plan->table),
-					psprintf("SELECT userstream.resync_mirror(%s) makes it and copies all rows anew.",
-							 quote_literal_cstr(mirror->name)));
-		return false;
-	}
 	if (!change_schema(look, psprintf("CREATE KEYSPACE IF NOT EXISTS %s WITH replication = %s",
 									  us_mirror_cql_name(mirror->keyspace),
 									  us_mirror_replication(mirror->options))) ||
-		!change_schema(look, create_table_text(look->plan)))
+		!change_schema(look, create_table_text(plan)))
 		return false;
 	wait_for_agreement(look);
 	return read_columns(look);
@@ -342,13 +357,13 @@ add_missing_columns(Look *look)
 		if (find_column(look, column->cql_name) != NULL)
 			continue;
 		/* made again it would be empty, while rows have values for it */
-		if (column->copied && look->mirror->create_table)
+		if (column->copied)
 		{
 			set_trouble(look, "column_missing",
 						psprintf("table %s in Cassandra has no column \"%s\" any more",
 								 look->plan->table, column->cql_name),
-						psprintf("SELECT userstream.resync_mirror(%s) makes it and copies all rows anew; or leave column \"%s\" out with userstream.alter_mirror.",
-								 quote_literal_cstr(look->mirror->name), column->name));
+						psprintf("%s Or leave column \"%s\" out with userstream.alter_mirror.",
+								 resync_advice(look), column->name));
 			return false;
 		}
 		if (!look->mirror->create_table || column->key >= 0)
@@ -426,6 +441,49 @@ check_types(Look *look)
 	return false;
 }
 
+char *
+us_mirror_table_id_query(const UsMirror *mirror)
+{
+	return psprintf("SELECT id FROM system_schema.tables"
+					" WHERE keyspace_name = '%s' AND table_name = '%s'",
+					mirror->keyspace, mirror->table_name);
+}
+
+char *
+us_mirror_table_id(UsCqlResponse *response)
+{
+	UsCqlBytes	cell;
+	StringInfoData id;
+
+	if (response->nrows == 0 || us_cql_next_row(response, &cell) != US_CQL_OK || cell.data == NULL)
+		return NULL;
+	initStringInfo(&id);
+	for (size_t i = 0; i < cell.len; i++)
+		appendStringInfo(&id, "%02x", cell.data[i]);
+	return id.data;
+}
+
+/* whether it is the table that the rows were copied to; false: begin anew, or there is trouble */
+static bool
+check_id(Look *look)
+{
+	UsMirrorPlan *plan = look->plan;
+	UsCqlResponse *response = ask_rows(look, us_mirror_table_id_query(look->mirror), 1);
+
+	if (response == NULL)
+		return false;
+	plan->table_id = us_mirror_table_id(response);
+	if (plan->copied_to == NULL || plan->table_id == NULL ||
+		strcmp(plan->copied_to, plan->table_id) == 0)
+		return true;
+	set_trouble(look, "table_replaced",
+				psprintf("table %s in Cassandra is not the one that the rows were copied to: it was dropped and made again",
+						 plan->table),
+				psprintf("SELECT userstream.resync_mirror(%s) copies all rows anew; userstream.resume_mirror goes on with the table as it is.",
+						 quote_literal_cstr(look->mirror->name)));
+	return false;
+}
+
 static bool
 look_once(Look *look)
 {
@@ -433,7 +491,7 @@ look_once(Look *look)
 		return false;
 	if (look->ncolumns == 0 && !create_table(look))
 		return false;
-	return add_missing_columns(look) && check_key(look) && check_types(look);
+	return check_id(look) && add_missing_columns(look) && check_key(look) && check_types(look);
 }
 
 void

@@ -29,4 +29,14 @@ typedef struct UsMirrorTrouble
 extern void us_mirror_table_open(const UsMirror *mirror, UsMirrorPlan *plan, UsCassandra *link,
 								 void (*turn) (void *arg), void *arg, UsMirrorTrouble *trouble);
 
+/*
+ * us_mirror_table_id_query -- what to ask for the id of the table in Cassandra, palloc'd
+ * us_mirror_table_id -- the id as text, of its answer; NULL = there is none
+ *
+ * A table that is dropped and made again has another id, while statements that
+ * were prepared for the first one are good for the second.
+ */
+extern char *us_mirror_table_id_query(const UsMirror *mirror);
+extern char *us_mirror_table_id(UsCqlResponse *response);
+
 #endif							/* US_MIRROR_TABLE_H */

@@ -10,6 +10,7 @@
 
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "worker/mirror_table.h"
 #include "worker/mirror_write_internal.h"
 
 #define MAX_TRANSACTIONS	4096	/* under way, before changes have to wait */
@@ -39,6 +40,9 @@ us_mirror_writer_create(const UsMirror *mirror, const UsMirrorPlan *plan, UsCass
 	writer->report = report;
 	writer->report_arg = arg;
 	writer->last_timestamp = mirror->last_timestamp;
+	writer->look.query = us_mirror_table_id_query(mirror);
+	writer->look.query_len = strlen(writer->look.query);
+	writer->look.consistency = US_CQL_ONE;
 	us_cql_window_init(&writer->window, 0, 0, 0, 0);
 	us_cql_writer_init(&writer->buffer, NULL, 0);
 	dlist_init(&writer->transactions);

@@ -54,6 +54,9 @@ struct UsMirrorWriter
 	UsCqlStatement *insert;
 	UsCqlStatement *delete;
 	UsCqlStatement *check;		/* prepared anew because rows were refused */
+	UsCqlRequest look;			/* which table is there? */
+	bool		looking;		/* it is under way */
+	uint64		looked;			/* 1 + how often the connection had prepared anew; 0 = not yet */
 	UsCqlWindow window;
 
 	dlist_head	transactions;	/* in commit order */

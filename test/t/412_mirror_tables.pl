@@ -223,6 +223,36 @@ $test->cql('ALTER TABLE KS.other_side ADD stranger text');
 $test->sql(q{UPDATE other_side SET name = name || '.'});
 $test->is_copied('a column more in Cassandra is no matter', 'other_side');
 
+# ... and a table of the same name is another one, without the rows; whether it is seen by the worker
+# whose statements were for the first one, or by the next
+$test->sql(q{
+	CREATE TABLE replaced (id int PRIMARY KEY, name text);
+	INSERT INTO replaced SELECT i, 'name ' || i FROM generate_series(1, 100) i;
+	CREATE TABLE onward (id int PRIMARY KEY, name text);
+});
+$test->create('replaced');
+$test->create('onward', 'copy_data => false');
+foreach my $name ('replaced', 'onward')
+{
+	my $other = "DROP TABLE KS.$name; CREATE TABLE KS.$name (id int PRIMARY KEY, name text)";
+
+	$test->sql("INSERT INTO $name VALUES (0, 'first')");
+	$test->is_copied("$name: a table that will be made again there", $name);
+	$test->cql($_) foreach split /; /, $other;
+	$test->sql("UPDATE $name SET name = name || '.' WHERE id < 5");
+	ok($test->has_state('stopped', $name, 'is not the one that the rows were copied to'), "$name: another table stops the worker that runs");
+	$test->sql("SELECT userstream.resync_mirror('$name')");
+	$test->is_copied('... and resync_mirror has it right', $name);
+	$test->sql("SELECT userstream.pause_mirror('$name')");
+	ok($test->has_state('paused', $name), '... paused');
+	$test->cql($_) foreach split /; /, $other;
+	$test->sql("SELECT userstream.resume_mirror('$name')");
+	ok($test->has_state('stopped', $name, 'is not the one that the rows were copied to'), '... another table stops the next worker');
+	is($test->sql("SELECT kind FROM userstream.incident WHERE mirror = '$name' AND closed_at IS NULL"), 'table_replaced', '... with an incident');
+	$test->sql("SELECT userstream.resume_mirror('$name'); UPDATE $name SET name = name || '!'");
+	$test->is_copied('... and resume_mirror goes on with it as it is', $name);
+}
+
 # TRUNCATE of a table that has the changes of others in the same transaction
 $test->sql(q{
 	BEGIN;
