@@ -51,6 +51,7 @@ enum
 	COL_TRANSFORM,
 	COL_TRANSFORM_OID,
 	COL_FILTER_OID,
+	COL_REGISTRY_OID,
 	COL_ON_ERROR,
 	COL_WORKERS,
 	COL_OPTIONS,
@@ -65,8 +66,8 @@ enum
 #define STREAM_QUERY \
 	"SELECT s.id, s.name, s.owner, s.owner_oid, s.server, s.server_oid," \
 	" s.topic, s.target, s.target_oid, s.format, s.mode, s.key, s.columns, s.transform, s.transform_oid," \
-	" s.filter_oid, s.on_error, s.workers, s.options, s.timezone, s.paused, s.stop_reason," \
-	" s.home, s.config_version," \
+	" s.filter_oid, s.registry_oid, s.on_error, s.workers, s.options, s.timezone, s.paused," \
+	" s.stop_reason, s.home, s.config_version," \
 	" (SELECT count(*)::int FROM userstream.stream_position p" \
 	" WHERE p.stream_id = s.id)" \
 	" FROM userstream.stream s"
@@ -365,6 +366,8 @@ read_stream(UsReader *reader, void *object)
 	stream->transform_oid = isnull ? InvalidOid : DatumGetObjectId(value);
 	value = SPI_getbinval(tuple, desc, COL_FILTER_OID, &isnull);
 	stream->filter_oid = isnull ? InvalidOid : DatumGetObjectId(value);
+	value = SPI_getbinval(tuple, desc, COL_REGISTRY_OID, &isnull);
+	stream->registry_oid = isnull ? InvalidOid : DatumGetObjectId(value);
 	stream->on_error_given = text_column(tuple, desc, COL_ON_ERROR);
 	stream->on_error = strcmp(stream->on_error_given, "stop") == 0 ? US_ON_ERROR_STOP :
 		US_ON_ERROR_DEAD_LETTER;

@@ -122,6 +122,7 @@ typedef struct UsStream
 	char	   *transform;		/* function's signature; NULL = none */
 	Oid			transform_oid;
 	Oid			filter_oid;		/* of options.filter */
+	Oid			registry_oid;	/* of options.registry */
 	struct UsSchemas *schemas;	/* of its format, in the process that runs it; NULL = none */
 	UsOnError	on_error;
 	char	   *on_error_given; /* as stored: this version may not know it */

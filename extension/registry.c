@@ -38,7 +38,8 @@
 struct UsRegistry
 {
 	MemoryContext context;		/* of the schemas */
-	const char *server;
+	const char *server;			/* its name ... */
+	Oid			server_oid;		/* ... that counts only where this is InvalidOid */
 	Oid			owner;
 	bool		has_keys;		/* keys are read too */
 	UsSchemas  *schemas;
@@ -75,6 +76,7 @@ us_registry_create(MemoryContext context, UsStream *stream, Oid owner)
 		registry = palloc0(sizeof(UsRegistry));
 		registry->context = context;
 		registry->server = stream->options.registry;
+		registry->server_oid = us_stream_at_home(stream) ? stream->registry_oid : InvalidOid;
 		registry->owner = owner;
 		registry->has_keys = stream->upsert;
 		registry->schemas = stream->schemas = us_schemas_create();
@@ -92,6 +94,22 @@ fail(Inquiry *inquiry, const char *what)
 	return false;
 }
 
+/* by what it is, not by its name: another server may have that by now */
+static Oid
+find_server(const UsRegistry *registry)
+{
+	const char *name = registry->server;
+
+	if (OidIsValid(registry->server_oid))
+		name = us_server_display_name(registry->server_oid);
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" does not exist any more", registry->server),
+				 errhint("userstream.alter_stream(..., options => '{\"registry\": ...}') names another.")));
+	return us_server_lookup(name, US_SERVER_HTTP, registry->owner);
+}
+
 static void
 read_server(Inquiry *inquiry)
 {
@@ -103,8 +121,7 @@ read_server(Inquiry *inquiry)
 	if (own)
 		StartTransactionCommand();
 	MemoryContextSwitchTo(context);
-	server = us_server_lookup(inquiry->registry->server, US_SERVER_HTTP,
-							  inquiry->registry->owner);
+	server = find_server(inquiry->registry);
 	options = us_server_options(server, inquiry->registry->owner);
 	us_server_http_read(&options, &inquiry->server);
 	if (own)
@@ -368,7 +385,11 @@ us_registry_require(UsRegistry *registry, const UsMessage *messages, int count)
 void
 us_registry_check(const char *server, Oid owner)
 {
-	UsRegistry	registry = {CurrentMemoryContext, server, owner, false, NULL};
+	UsRegistry	registry = {
+		.context = CurrentMemoryContext,
+		.server = server,
+		.owner = owner
+	};
 	char		error[512];
 
 	if (!inquire(&registry, NULL, 0, error, sizeof(error)))

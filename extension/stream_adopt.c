@@ -34,6 +34,7 @@ typedef struct Resolved
 	Oid			target;
 	Oid			transform;		/* InvalidOid = none */
 	Oid			filter;			/* InvalidOid = none */
+	Oid			registry;		/* InvalidOid = none */
 } Resolved;
 
 static void
@@ -95,6 +96,7 @@ resolve(const UsStream *stream)
 	us_stream_check_target(&args, resolved.owner, true);
 	resolved.transform = args.transform_oid;
 	resolved.filter = args.filter_oid;
+	resolved.registry = args.registry_oid;
 	error_context_stack = callback.previous;
 	return resolved;
 }
@@ -105,12 +107,13 @@ store(const UsStream *stream, const Resolved *resolved)
 {
 	static const char *const texts[] = {
 		"UPDATE userstream.stream SET owner_oid = $3, server_oid = $4, target_oid = $5, home = $6,"
-		" transform_oid = nullif($7, 0), filter_oid = nullif($8, 0)"
+		" transform_oid = nullif($7, 0), filter_oid = nullif($8, 0), registry_oid = nullif($9, 0)"
 		" WHERE name = $1",
 		"UPDATE userstream.dead_letter SET owner_oid = $3, home = $6"
 		" WHERE stream = $1 AND owner = $2 AND home <> $6"
 	};
-	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, OIDOID, OIDOID, TEXTOID, OIDOID, OIDOID};
+	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, OIDOID, OIDOID, TEXTOID, OIDOID, OIDOID,
+	OIDOID};
 	Datum		values[] = {
 		CStringGetTextDatum(stream->name),
 		CStringGetTextDatum(stream->owner),
@@ -119,7 +122,8 @@ store(const UsStream *stream, const Resolved *resolved)
 		ObjectIdGetDatum(resolved->target),
 		CStringGetTextDatum(us_home()),
 		ObjectIdGetDatum(resolved->transform),
-		ObjectIdGetDatum(resolved->filter)
+		ObjectIdGetDatum(resolved->filter),
+		ObjectIdGetDatum(resolved->registry)
 	};
 	UsElevation saved = us_elevate();
 

@@ -299,12 +299,13 @@ us_stream_args_create(FunctionCallInfo fcinfo, UsStreamArgs *args)
 	check_arguments(fcinfo, args);
 }
 
-/* the functions that stay unless the call names others, under the names that they have now */
+/* what stays unless the call names others, under the names that it has now */
 static void
-keep_functions(const UsStream *stream, UsStreamArgs *args)
+keep_named(const UsStream *stream, UsStreamArgs *args)
 {
 	char	   *transform;
 	char	   *filter;
+	char	   *registry;
 
 	if (!us_stream_at_home(stream))
 		return;
@@ -316,6 +317,9 @@ keep_functions(const UsStream *stream, UsStreamArgs *args)
 	filter = us_expand_signature(stream->filter_oid);
 	if (filter != NULL && stream->options.filter != NULL)
 		args->options = us_set_stream_option(args->options, "filter", filter);
+	registry = us_server_display_name(stream->registry_oid);
+	if (registry != NULL && stream->options.registry != NULL)
+		args->options = us_set_stream_option(args->options, "registry", registry);
 }
 
 void
@@ -337,7 +341,7 @@ us_stream_args_of(const UsStream *stream, UsStreamArgs *args)
 	args->on_error = stream->on_error_given;
 	args->workers = stream->workers;
 	args->options = stream->options_given;
-	keep_functions(stream, args);
+	keep_named(stream, args);
 }
 
 void

@@ -27,6 +27,7 @@ typedef struct UsStreamArgs
 	char	   *transform;		/* NULL = none; qualified by us_stream_check_target ... */
 	Oid			transform_oid;	/* ... which sets this too; before it, the one that stays */
 	Oid			filter_oid;		/* the same of option filter */
+	Oid			registry_oid;	/* of option registry; us_stream_check_target sets it */
 	UsStart    *start;			/* NULL = positions stay (alter_stream only) */
 	char	   *on_error;		/* dead_letter or stop */
 	int			workers;

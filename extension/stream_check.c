@@ -103,13 +103,13 @@ check_privileges(Relation target, const UsMap *map, Oid owner)
 }
 
 static void
-check_registry(const UsStreamArgs *args, Oid owner)
+check_registry(UsStreamArgs *args, Oid owner)
 {
 	UsStreamOptions options;
 
 	us_parse_stream_options(args->options, &options);
-	if (options.registry != NULL)
-		(void) us_server_lookup(options.registry, US_SERVER_HTTP, owner);
+	args->registry_oid = options.registry == NULL ? InvalidOid :
+		us_server_lookup(options.registry, US_SERVER_HTTP, owner);
 }
 
 void

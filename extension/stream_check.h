@@ -20,7 +20,8 @@ extern void us_stream_check_owner(Oid owner);
  *          42P01, 42809 (us_check_target); 42703, 428C9, 22023 columns;
  *          42501 USAGE on the schema or INSERT; 42883, 42P13 filter and
  *          transform (each with a hint)
- * Out:     args       filter and transform by their full names
+ * Out:     args       filter and transform by their full names, and their oids and
+ *                     that of the registry
  */
 extern void us_stream_check_target(UsStreamArgs *args, Oid owner, bool keep_lock);
 

@@ -19,21 +19,23 @@
 /* the columns that both statements write, as $1 and on */
 #define COLUMNS \
 	"owner, owner_oid, server, server_oid, topic, target, target_oid, format, mode," \
-	" key, columns, transform, transform_oid, start_at, on_error, workers, options, filter_oid"
+	" key, columns, transform, transform_oid, start_at, on_error, workers, options, filter_oid," \
+	" registry_oid"
 #define VALUES_1_13	"$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13"
-#define VALUES_15_18	"$15, $16, coalesce(jsonb_strip_nulls($17), '{}'), $18"
-#define NCOLUMNS	18
-#define NVALUES		21
+#define VALUES_15_19	"$15, $16, coalesce(jsonb_strip_nulls($17), '{}'), $18, $19"
+#define NCOLUMNS	19
+#define NVALUES		22
 #define VALUE_KEY		9		/* counted from 0 */
 #define VALUE_COLUMNS	10
 #define VALUE_TRANSFORM	11
 #define VALUE_START_AT	13
 #define VALUE_OPTIONS	16
 #define VALUE_FILTER	17
+#define VALUE_REGISTRY	18
 
 static const Oid value_types[NVALUES] = {TEXTOID, OIDOID, TEXTOID, OIDOID, TEXTOID, TEXTOID,
 	OIDOID, TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID, TEXTOID, OIDOID, TEXTOID, TEXTOID,
-INT4OID, JSONBOID, OIDOID, TEXTOID, TEXTOID, TEXTOID};
+INT4OID, JSONBOID, OIDOID, OIDOID, TEXTOID, TEXTOID, TEXTOID};
 
 static Datum
 key_array(const UsStreamArgs *args)
@@ -87,6 +89,9 @@ set_values(const UsStreamArgs *args, Oid server, Oid owner, const char *start_at
 	values[VALUE_FILTER] = ObjectIdGetDatum(args->filter_oid);
 	if (!OidIsValid(args->filter_oid))
 		nulls[VALUE_FILTER] = 'n';
+	values[VALUE_REGISTRY] = ObjectIdGetDatum(args->registry_oid);
+	if (!OidIsValid(args->registry_oid))
+		nulls[VALUE_REGISTRY] = 'n';
 }
 
 /* partition and offset of each place as two arrays; an empty list is two empty ones */
@@ -152,7 +157,7 @@ insert_definition(const UsStreamArgs *args, Oid server, Oid owner, const char *s
 {
 	static const char *const text =
 		"INSERT INTO userstream.stream (" COLUMNS ", name, timezone, home)"
-		" VALUES (" VALUES_1_13 ", $14, " VALUES_15_18 ", $19, $20, $21)"
+		" VALUES (" VALUES_1_13 ", $14, " VALUES_15_19 ", $20, $21, $22)"
 		" ON CONFLICT (name) DO NOTHING RETURNING id";
 	Oid			types[NVALUES];
 	Datum		values[NVALUES];
@@ -195,8 +200,8 @@ us_stream_update(int64 stream, const UsStreamArgs *args, Oid server, Oid owner,
 {
 	static const char *const text =
 		"UPDATE userstream.stream SET (" COLUMNS ")"
-		" = ROW (" VALUES_1_13 ", coalesce($14, start_at), " VALUES_15_18 ")"
-		" WHERE id = $19";
+		" = ROW (" VALUES_1_13 ", coalesce($14, start_at), " VALUES_15_19 ")"
+		" WHERE id = $20";
 	Oid			types[NVALUES];
 	Datum		values[NVALUES];
 	char		nulls[NVALUES + 1];

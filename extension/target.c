@@ -220,7 +220,7 @@ registry_problem(const UsStream *stream)
 		.owner = stream->owner,
 		.owner_oid = stream->owner_oid,
 		.server = stream->options.registry,
-		.server_oid = get_foreign_server_oid(stream->options.registry, true),
+		.server_oid = stream->registry_oid,
 		.another_server = "options => '{\"registry\": ...}'"
 	};
 

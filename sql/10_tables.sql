@@ -23,6 +23,7 @@ CREATE TABLE stream (
 	transform			text,
 	transform_oid		oid,
 	filter_oid			oid,
+	registry_oid		oid,
 	start_at			text NOT NULL,
 	on_error			text NOT NULL,
 	workers				integer NOT NULL,

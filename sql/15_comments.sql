@@ -22,6 +22,7 @@ COMMENT ON COLUMN stream.columns IS 'where columns take their values from, as gi
 COMMENT ON COLUMN stream.transform IS 'signature of the function that makes the rows, qualified and quoted; null: none';
 COMMENT ON COLUMN stream.transform_oid IS 'pg_proc.oid of the function; counts only at home; null: none';
 COMMENT ON COLUMN stream.filter_oid IS 'pg_proc.oid of the function in option filter; counts only at home; null: none';
+COMMENT ON COLUMN stream.registry_oid IS 'pg_foreign_server.oid of the server in option registry; counts only at home; null: none';
 COMMENT ON COLUMN stream.start_at IS 'where the stream was told to start: earliest or latest as given, else the offsets by partition that it came to';
 COMMENT ON COLUMN stream.on_error IS 'what becomes of a message that cannot be taken: dead_letter, or stop (the partition stops before it)';
 COMMENT ON COLUMN stream.workers IS 'number of workers wanted, 1 to 64; no more than partitions are started';

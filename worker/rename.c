@@ -25,17 +25,16 @@ name_now(const char *now, const char *kept)
 
 static void
 write_names(const UsStream *stream, const char *owner, const char *server, const char *target,
-			const char *transform, const char *filter)
+			const char *transform, const char *filter, const char *registry)
 {
 	static UsStatement statement = {
 		.text = "UPDATE userstream.stream SET owner = $2, server = $3, target = $4,"
 		" transform = $5,"
-		" options = CASE WHEN $6 IS NULL THEN options"
-		"           ELSE jsonb_set(options, '{filter}', to_jsonb($6)) END"
+		" options = options || jsonb_strip_nulls(jsonb_build_object('filter', $6, 'registry', $8))"
 		" WHERE id = (SELECT id FROM userstream.stream WHERE id = $1 AND config_version = $7"
 		"               FOR UPDATE SKIP LOCKED)",
-		.nargs = 7,
-		.types = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID}
+		.nargs = 8,
+		.types = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID}
 	};
 	Datum		values[] = {
 		Int64GetDatum(stream->id),
@@ -44,10 +43,11 @@ write_names(const UsStream *stream, const char *owner, const char *server, const
 		CStringGetTextDatum(target),
 		transform != NULL ? CStringGetTextDatum(transform) : (Datum) 0,
 		filter != NULL ? CStringGetTextDatum(filter) : (Datum) 0,
-		Int32GetDatum(stream->config_version)
+		Int32GetDatum(stream->config_version),
+		registry != NULL ? CStringGetTextDatum(registry) : (Datum) 0
 	};
 	const char	nulls[] = {' ', ' ', ' ', ' ', transform != NULL ? ' ' : 'n',
-	filter != NULL ? ' ' : 'n', ' ', '\0'};
+	filter != NULL ? ' ' : 'n', ' ', registry != NULL ? ' ' : 'n', '\0'};
 
 	(void) us_statement_run(&statement, values, nulls);
 }
@@ -122,6 +122,7 @@ us_rename_follow(const UsStream *streams, int nstreams, const UsMirror *mirrors,
 		const char *target;
 		const char *transform = stream->transform;
 		const char *filter = stream->options.filter;
+		const char *registry = stream->options.registry;
 
 		if (!us_stream_at_home(stream))
 			continue;
@@ -132,12 +133,15 @@ us_rename_follow(const UsStream *streams, int nstreams, const UsMirror *mirrors,
 			transform = name_now(us_expand_signature(stream->transform_oid), transform);
 		if (filter != NULL)
 			filter = name_now(us_expand_signature(stream->filter_oid), filter);
+		if (registry != NULL)
+			registry = name_now(us_server_display_name(stream->registry_oid), registry);
 		if (strcmp(owner, stream->owner) != 0)
 			write_owner_of_letters(stream->name, stream->owner_oid, stream->home, owner);
 		if (strcmp(owner, stream->owner) != 0 || strcmp(server, stream->server) != 0 ||
 			strcmp(target, stream->target) != 0 ||
 			(transform != NULL && strcmp(transform, stream->transform) != 0) ||
-			(filter != NULL && strcmp(filter, stream->options.filter) != 0))
-			write_names(stream, owner, server, target, transform, filter);
+			(filter != NULL && strcmp(filter, stream->options.filter) != 0) ||
+			(registry != NULL && strcmp(registry, stream->options.registry) != 0))
+			write_names(stream, owner, server, target, transform, filter, registry);
 	}
 }

@@ -103,7 +103,7 @@ SELECT is_empty(
 	$$ SELECT missing_columns('stream_history', 'stream at lag_messages messages_read rows_written dead_letters') $$,
 	'stream_history has its columns');
 SELECT is_empty(
-	$$ SELECT missing_columns('stream', 'home owner_oid server_oid target_oid transform_oid filter_oid timezone') $$,
+	$$ SELECT missing_columns('stream', 'home owner_oid server_oid target_oid transform_oid filter_oid registry_oid timezone') $$,
 	'definitions say where they are at home, and hold an oid beside each name');
 SELECT has_column('userstream', 'stream_position', 'epoch', 'positions have an epoch');
 

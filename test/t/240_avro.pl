@@ -392,12 +392,29 @@ create_api_server($node, 'postgres', 'elsewhere', $api->url('/api/'));
 like(error_of("$create, format => 'avro', options => '{\"registry\": \"elsewhere\"}')"), qr/08006: schema registry "elsewhere": it answers with HTTP status 404/, 'one that is none');
 ask("CREATE ROLE app LOGIN; GRANT USAGE ON FOREIGN SERVER kafka TO app; GRANT ALL ON small TO app");
 like(error_of("SET ROLE app; $create, format => 'avro', options => '{\"registry\": \"registry\"}')"), qr/42501: permission denied for foreign server registry/, 'one that the owner may not use');
+
+# a server that gets another name is the same; one of its old name would be another
 ask("ALTER SERVER registry RENAME TO renamed");
-ok(wait_until($node, 'postgres', "SELECT count(*) FROM userstream.stream_status WHERE stream = 'wanted' AND last_error LIKE 'server \"registry\" does not exist any more; userstream.alter_stream(''wanted'', options =>%'", 1),
+create_api_server($node, 'postgres', 'registry', 'http://127.0.0.1:1/');
+my $wider = record(@{ $order->{fields} }, field(more => optional('int')));
+feed('wanted', [ encoded(register('order', $wider), $wider, [ { %{ $orders[0] }, id => 3, more => undef } ]) ]);
+is(ask('SELECT string_agg(id::text, \',\' ORDER BY id) FROM wanted'), '1,3', 'a stream asks its registry under another name');
+ok(wait_until($node, 'postgres', q{SELECT options ->> 'registry' FROM userstream.stream WHERE name = 'wanted'}, 'renamed'), 'which its definition gets');
+is(ask(q{SELECT userstream.alter_stream('wanted', options => '{"batch_rows": 5}');
+	SELECT options ->> 'registry' || ' ' || (registry_oid = (SELECT oid FROM pg_foreign_server WHERE srvname = 'renamed')) FROM userstream.stream WHERE name = 'wanted'}) =~ s/^\n//r,
+	'renamed true', 'and keeps when other options change');
+ask('DROP SERVER renamed CASCADE');
+ok(wait_until($node, 'postgres', "SELECT count(*) FROM userstream.stream_status WHERE stream = 'wanted' AND last_error LIKE 'server \"renamed\" does not exist any more; userstream.alter_stream(''wanted'', options =>%'", 1),
 	'one that is gone stops the stream, with what to do');
-ask(q{SELECT userstream.alter_stream('wanted', options => '{"registry": "renamed"}')});
+create_api_server($node, 'postgres', 'another', "$registry/");
+ask(q{SELECT userstream.alter_stream('wanted', options => '{"registry": "another"}')});
 feed('wanted', [ $bytes[1] ]);
-is(ask('SELECT count(*) FROM wanted'), 1, 'it goes on under another name');
+is(ask('SELECT count(*) FROM wanted'), 2, 'it goes on with another');
+
+# away from home only the name counts
+ask(q{UPDATE userstream.stream SET home = 'elsewhere', registry_oid = 1 WHERE name = 'wanted'; SELECT userstream.adopt('wanted')});
+is(ask(q{SELECT registry_oid = (SELECT oid FROM pg_foreign_server WHERE srvname = 'another') FROM userstream.stream WHERE name = 'wanted'}), 't',
+	'adopt finds the registry by its name');
 
 $node->stop;
 done_testing();
