@@ -83,7 +83,12 @@ us_resume_stream(PG_FUNCTION_ARGS)
 				  " WHERE id = $1", stream->id);
 	us_stream_run("SELECT 1 FROM userstream.stream_position WHERE stream_id = $1 AND stopped"
 				  " ORDER BY partition FOR UPDATE", stream->id);
-	us_stream_run("UPDATE userstream.stream_position SET stopped = false"
+	/* what happened stays to be read, but nothing is to be done any more */
+	us_stream_run("UPDATE userstream.stream_position p SET stopped = false, last_error = coalesce("
+				  "  (SELECT i.detail FROM userstream.incident i"
+				  "    JOIN userstream.stream s ON s.name = i.stream"
+				  "   WHERE s.id = p.stream_id AND i.partition = p.partition AND i.closed_at IS NULL"
+				  "   ORDER BY i.id DESC LIMIT 1), last_error)"
 				  " WHERE stream_id = $1 AND stopped", stream->id);
 	us_stream_run_by_name("UPDATE userstream.incident SET closed_at = now()"
 						  " WHERE stream = $1 AND closed_at IS NULL", name);

@@ -124,10 +124,12 @@ void
 us_stream_stop(const UsStream *stream, int32 partition, const char *kind,
 			   const char *detail, const char *what_to_do)
 {
+	char	   *reason = psprintf("%s (%s)", detail, what_to_do);
+
 	us_incident_open(stream, partition, kind, detail, what_to_do);
 
 	if (partition >= 0)
-		us_position_stop(stream->id, partition, detail);
+		us_position_stop(stream->id, partition, reason);
 	else
 	{
 		static UsStatement statement = {
@@ -136,7 +138,6 @@ us_stream_stop(const UsStream *stream, int32 partition, const char *kind,
 			.nargs = 2,
 			.types = {INT8OID, TEXTOID}
 		};
-		char	   *reason = psprintf("%s (%s)", detail, what_to_do);
 		Datum		values[] = {Int64GetDatum(stream->id), CStringGetTextDatum(reason)};
 
 		(void) us_statement_run(&statement, values, NULL);

@@ -132,12 +132,19 @@ like(
 	$node->safe_psql('postgres',
 		q{SELECT partition, closed_at IS NULL, what_to_do FROM userstream.incident WHERE stream = 'halt'}),
 	qr/^0\|t\|.*resume_stream.*$/, 'one open incident names the partition and the call');
+my $last_error = q{SELECT last_error FROM userstream.partition_status WHERE stream = 'halt' AND partition = 0};
+my $mended = 'message at offset 100 of partition 0: value "3000000000" is out of range for type integer';
+like($node->safe_psql('postgres', $last_error), qr/^\Q$mended\E \(.*resume_stream/, 'and so does last_error');
+is($node->safe_psql('postgres', $last_error),
+	$node->safe_psql('postgres', q{SELECT last_error FROM userstream.stream_status WHERE stream = 'halt'}),
+	'also that of the stream');
 $node->restart;
 ok(wait_until($node, 'postgres', $positions, '0 100 t, 1 150 f'), 'a restart changes none of it');
 $node->safe_psql('postgres',
 	q{ALTER TABLE halt ALTER qty TYPE bigint; SELECT userstream.resume_stream('halt')});
 $halt->is_delivered('postgres', 'halt', 'mended and resumed');
 is(letters_of('halt'), '', 'without a dead letter');
+is($node->safe_psql('postgres', $last_error), $mended, 'its last error asks for nothing any more');
 is($node->safe_psql('postgres',
 		q{SELECT count(*) FROM userstream.incident WHERE stream = 'halt' AND closed_at IS NULL}),
 	0, 'the incident is closed');
