@@ -31,8 +31,8 @@ extern UsStream *us_stream_lock(const char *name, Oid role, bool missing_ok);
 /* refuses a definition that comes from another database; 55000 */
 extern void us_stream_check_home(const UsStream *stream);
 
-/* tells, when the stream or a partition of it is stopped, what continues */
-extern void us_stream_note_stopped(const UsStream *stream);
+/* tells, when the stream is paused, or it or a partition of it stopped, what continues */
+extern void us_stream_note_halted(const UsStream *stream);
 
 /*
  * One of our statements, with a stream's number or name as its only argument.

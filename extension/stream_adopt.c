@@ -154,7 +154,7 @@ adopt_stream(const char *name)
 	store(stream, &resolved);
 	ereport(NOTICE,
 			(errmsg("stream \"%s\" goes on from its restored positions", name)));
-	us_stream_note_stopped(stream);
+	us_stream_note_halted(stream);
 	us_stream_warn_idle(name);
 	return true;
 }

@@ -221,7 +221,7 @@ us_alter_stream(PG_FUNCTION_ARGS)
 		give_away(stream, alteration.owner);
 
 	us_wake_at_commit();
-	us_stream_note_stopped(stream);
+	us_stream_note_halted(stream);
 	us_stream_warn_idle(name);
 	PG_RETURN_VOID();
 }
@@ -252,7 +252,7 @@ us_seek_stream(PG_FUNCTION_ARGS)
 	us_stream_move(stream->id, destination.places, destination.nplaces, destination.others_go);
 
 	us_wake_at_commit();
-	us_stream_note_stopped(stream);
+	us_stream_note_halted(stream);
 	us_stream_warn_idle(name);
 	PG_RETURN_VOID();
 }

@@ -129,6 +129,12 @@ $node->restart;
 is($node->safe_psql('postgres', "SELECT state FROM userstream.stream_status WHERE stream = 'bulk'"),
 	'paused', 'paused survives a restart');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM bulk'), $produced - 1_000, 'it took nothing');
+foreach my $call ("alter_stream('bulk', workers => 2)", qq{seek_stream('bulk', '{"0": 0}')})
+{
+	my ($code, undef, $told) = $node->psql('postgres', "BEGIN; SELECT userstream.$call; ROLLBACK");
+	is($code, 0, "$call of a paused stream");
+	like($told, qr/stream "bulk" is paused\nHINT: .*resume_stream\('bulk'\)/, 'says that it stays so');
+}
 $node->safe_psql('postgres', "SELECT userstream.resume_stream('bulk')");
 is_delivered('postgres', 'bulk', 'resumed');
 
