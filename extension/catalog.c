@@ -166,6 +166,30 @@ us_catalog_owner(const char *owner, Oid owner_oid, const char *home)
 	return owner_oid;
 }
 
+void
+us_catalog_check_owner(Oid role, const char *kind, const char *name,
+					   const char *owner, Oid owner_oid, const char *home)
+{
+	Oid			now = us_catalog_owner(owner, owner_oid, home);
+	const char *role_name;
+
+	if (has_privs_of_role(role, now))
+		return;
+	role_name = GetUserNameFromId(role, false);
+	if (OidIsValid(now))
+		owner = GetUserNameFromId(now, false);
+	/* nobody should be told to hand out a superuser */
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of %s \"%s\"", kind, name),
+			 errdetail("The %s belongs to role \"%s\", and role \"%s\" is not a member of it.",
+					   kind, owner, role_name),
+			 !OidIsValid(now) ? errhint("That role does not exist any more: have a superuser call this.") :
+			 superuser_arg(now) ? errhint("Have a superuser call this.") :
+			 errhint("Have its owner call this, or GRANT %s TO %s.",
+					 quote_identifier(owner), quote_identifier(role_name))));
+}
+
 bool
 us_catalog_sees(Oid reader, Oid owner)
 {

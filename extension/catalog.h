@@ -48,6 +48,16 @@ extern char *us_home(void);
 extern Oid	us_catalog_owner(const char *owner, Oid owner_oid, const char *home);
 
 /*
+ * us_catalog_check_owner -- refuses a role that lacks the rights of a definition's owner
+ *
+ * In:      kind     stream, feed or mirror; name: which one
+ *          owner, owner_oid, home   as for us_catalog_owner
+ * Errors:  42501
+ */
+extern void us_catalog_check_owner(Oid role, const char *kind, const char *name,
+								   const char *owner, Oid owner_oid, const char *home);
+
+/*
  * us_catalog_sees -- whether the views show a role what an owner has
  *
  * To the owner's members, members of pg_monitor, and the owner of our tables.

@@ -85,8 +85,6 @@ UsFeed *
 us_feed_find(const char *name, bool missing_ok)
 {
 	UsFeed	   *feed = us_feed_by_name(name);
-	Oid			owner;
-	char	   *owner_name;
 
 	if (feed == NULL)
 	{
@@ -99,18 +97,8 @@ us_feed_find(const char *name, bool missing_ok)
 				 errhint("SELECT feed FROM userstream.feed_status shows those that there are.")));
 		return NULL;
 	}
-	owner = us_catalog_owner(feed->owner, feed->owner_oid, feed->home);
-	if (has_privs_of_role(GetUserId(), owner))
-		return feed;
-	owner_name = OidIsValid(owner) ? GetUserNameFromId(owner, false) : feed->owner;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("must be owner of feed \"%s\"", name),
-			 errdetail("The feed belongs to role \"%s\", and role \"%s\" is not a member of it.",
-					   owner_name, GetUserNameFromId(GetUserId(), false)),
-			 errhint("Have its owner call this, or GRANT %s TO %s.",
-					 quote_identifier(owner_name),
-					 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+	us_catalog_check_owner(GetUserId(), "feed", name, feed->owner, feed->owner_oid, feed->home);
+	return feed;
 }
 
 bool

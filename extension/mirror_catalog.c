@@ -14,7 +14,6 @@
 #include "extension/catalog.h"
 #include "extension/mirror.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/pg_lsn.h"
@@ -101,26 +100,6 @@ us_mirror_at_home(const UsMirror *mirror)
 	return strcmp(mirror->home, us_home()) == 0;
 }
 
-static void
-check_member(const UsMirror *mirror)
-{
-	Oid			owner = us_catalog_owner(mirror->owner, mirror->owner_oid, mirror->home);
-	char	   *owner_name = mirror->owner;
-
-	if (has_privs_of_role(GetUserId(), owner))
-		return;
-	if (OidIsValid(owner))
-		owner_name = GetUserNameFromId(owner, false);
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("must be owner of mirror \"%s\"", mirror->name),
-			 errdetail("The mirror belongs to role \"%s\", and role \"%s\" is not a member of it.",
-					   owner_name, GetUserNameFromId(GetUserId(), false)),
-			 errhint("Have its owner call this, or GRANT %s TO %s.",
-					 quote_identifier(owner_name),
-					 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
-}
-
 UsMirror *
 us_mirror_find(const char *name, bool missing_ok)
 {
@@ -128,7 +107,8 @@ us_mirror_find(const char *name, bool missing_ok)
 
 	if (mirror != NULL)
 	{
-		check_member(mirror);
+		us_catalog_check_owner(GetUserId(), "mirror", name, mirror->owner, mirror->owner_oid,
+							   mirror->home);
 		return mirror;
 	}
 	ereport(missing_ok ? NOTICE : ERROR,

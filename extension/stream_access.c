@@ -10,8 +10,6 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "extension/stream_access.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 
 uint64
@@ -36,26 +34,6 @@ us_stream_run_by_name(const char *text, const char *name)
 	return SPI_processed;
 }
 
-static void
-check_member(const UsStream *stream, Oid role)
-{
-	Oid			owner = us_catalog_owner(stream->owner, stream->owner_oid, stream->home);
-	char	   *owner_name = stream->owner;
-
-	if (has_privs_of_role(role, owner))
-		return;
-	if (OidIsValid(owner))
-		owner_name = GetUserNameFromId(owner, false);
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("must be owner of stream \"%s\"", stream->name),
-			 errdetail("The stream belongs to role \"%s\", and role \"%s\" is not a member of it.",
-					   owner_name, GetUserNameFromId(role, false)),
-			 errhint("Have its owner call this, or GRANT %s TO %s.",
-					 quote_identifier(owner_name),
-					 quote_identifier(GetUserNameFromId(role, false)))));
-}
-
 UsStream *
 us_stream_find(const char *name, Oid role, bool missing_ok)
 {
@@ -63,7 +41,7 @@ us_stream_find(const char *name, Oid role, bool missing_ok)
 
 	if (stream != NULL)
 	{
-		check_member(stream, role);
+		us_catalog_check_owner(role, "stream", name, stream->owner, stream->owner_oid, stream->home);
 		return stream;
 	}
 	ereport(missing_ok ? NOTICE : ERROR,
@@ -104,7 +82,7 @@ us_stream_check_home(const UsStream *stream)
 }
 
 void
-us_stream_note_stopped(const UsStream *stream)
+us_stream_note_halted(const UsStream *stream)
 {
 	UsElevation saved = us_elevate();
 	bool		stopped = stream->stop_reason != NULL;
@@ -114,9 +92,9 @@ us_stream_note_stopped(const UsStream *stream)
 							 " WHERE stream_id = $1 AND stopped", stream->id) > 0;
 	SPI_finish();
 	us_restore(saved);
-	if (stopped)
+	if (stopped || stream->paused)
 		ereport(NOTICE,
-				(errmsg("stream \"%s\" is stopped", stream->name),
+				(errmsg("stream \"%s\" is %s", stream->name, stopped ? "stopped" : "paused"),
 				 errhint("userstream.resume_stream(%s) continues.",
 						 quote_literal_cstr(stream->name))));
 }

@@ -4,7 +4,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(91);
+SELECT plan(92);
 
 -- of a run that failed
 DROP ROLE IF EXISTS us_alice, us_bob, us_member, us_noinherit, us_watcher, us_alicia;
@@ -97,6 +97,17 @@ SELECT is(refusal(format('SELECT userstream.%s(''hers'')', f)),
 	'Have its owner call this, or GRANT us_alice TO us_bob.',
 	f || ' is for the owner')
 FROM unnest(ARRAY['drop_stream', 'pause_stream', 'resume_stream']) AS f;
+RESET ROLE;
+SELECT userstream.create_stream('highest', 'kafka', 'pgtap_one', 'users');
+SET LOCAL ROLE us_bob;
+SELECT is(refusal($$ SELECT userstream.pause_stream('highest') $$),
+	format(E'42501: must be owner of stream "highest"\n'
+		'The stream belongs to role "%s", and role "us_bob" is not a member of it.\n'
+		'Have a superuser call this.', session_user),
+	'nobody is told to be granted a superuser''s rights');
+RESET ROLE;
+SELECT userstream.drop_stream('highest');
+SET LOCAL ROLE us_bob;
 SELECT is(refused_with($$ SELECT userstream.drop_stream('hers', if_exists => true) $$), '42501',
 	'also with if_exists');
 SELECT is(refused_with($$ SELECT userstream.alter_stream('hers', workers => 2) $$), '42501',
