@@ -61,6 +61,13 @@ extern UsFeed *us_feed_by_name(const char *name);
  */
 extern UsFeed *us_feed_find(const char *name, bool missing_ok);
 
+/*
+ * us_feed_owner -- the role that owns it
+ *
+ * Errors:  42704 when there is no such role any more
+ */
+extern Oid	us_feed_owner(const UsFeed *feed);
+
 /* whether it is a definition of this database, where its oids mean something */
 extern bool us_feed_is_home(const UsFeed *feed);
 

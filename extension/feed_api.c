@@ -171,15 +171,7 @@ new_owner(FunctionCallInfo fcinfo, const UsFeed *feed)
 					 errhint("Have a member of both roles call this.")));
 		return owner;
 	}
-	owner = us_catalog_owner(feed->owner, feed->owner_oid, feed->home);
-	if (!OidIsValid(owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("owner \"%s\" of feed \"%s\" does not exist any more",
-						feed->owner, feed->name),
-				 errhint("userstream.alter_feed(%s, owner => ...) gives it another.",
-						 quote_literal_cstr(feed->name))));
-	return owner;
+	return us_feed_owner(feed);
 }
 
 /* another call's change in between is lost in favour of this one's */

@@ -134,12 +134,13 @@ read_connections(void *argument)
 	UsFeedRun  *run = argument;
 	const UsFeed *feed = run->feed;
 	MemoryContext old = MemoryContextSwitchTo(run->context);
-	UsOptionList options = us_server_options(feed->server_oid, feed->owner_oid);
+	Oid			owner = us_feed_owner(feed);
+	UsOptionList options = us_server_options(feed->server_oid, owner);
 
 	us_server_http_read(&options, &run->server);
-	run->kafka_options = us_server_options(feed->kafka_server_oid, feed->owner_oid);
+	run->kafka_options = us_server_options(feed->kafka_server_oid, owner);
 	if (OidIsValid(feed->transform_oid))
-		us_feed_transform_check(feed->transform_oid, feed->owner_oid);
+		us_feed_transform_check(feed->transform_oid, owner);
 	MemoryContextSwitchTo(old);
 }
 

@@ -101,6 +101,21 @@ us_feed_find(const char *name, bool missing_ok)
 	return feed;
 }
 
+Oid
+us_feed_owner(const UsFeed *feed)
+{
+	Oid			owner = us_catalog_owner(feed->owner, feed->owner_oid, feed->home);
+
+	if (!OidIsValid(owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("owner \"%s\" of feed \"%s\" does not exist any more",
+						feed->owner, feed->name),
+				 errhint("userstream.alter_feed(%s, owner => ...) gives it another.",
+						 quote_literal_cstr(feed->name))));
+	return owner;
+}
+
 bool
 us_feed_is_home(const UsFeed *feed)
 {

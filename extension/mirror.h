@@ -59,6 +59,15 @@ extern UsMirror *us_mirror_by_name(const char *name);
 extern bool us_mirror_at_home(const UsMirror *mirror);
 
 /*
+ * us_mirror_target_name -- what its table is called now, qualified and quoted
+ *
+ * A definition that was read before may hold an earlier name.
+ * Needs:   transaction
+ * Returns: the name kept when the table is gone or the definition not at home
+ */
+extern const char *us_mirror_target_name(const UsMirror *mirror);
+
+/*
  * us_mirror_problem -- why a mirror cannot run, apart from being paused
  *
  * As us_stream_problem; also asks that the owner owns the table and may

@@ -178,6 +178,14 @@ us_mirror_of_slot(const char *name, int64 *mirror)
 	return strcmp(name, again) == 0;
 }
 
+const char *
+us_mirror_target_name(const UsMirror *mirror)
+{
+	char	   *now = us_mirror_at_home(mirror) ? us_qualified_name(mirror->target_oid) : NULL;
+
+	return now != NULL ? now : mirror->target;
+}
+
 /* what the views and the supervisor say of a table that is not what it was */
 static char *
 target_problem(const UsMirror *mirror)
@@ -189,7 +197,8 @@ target_problem(const UsMirror *mirror)
 						mirror->target, quote_literal_cstr(mirror->name));
 	if (!us_mirror_owns(mirror->owner_oid, mirror->target_oid))
 		return psprintf("owner \"%s\" does not own the table %s any more; ALTER TABLE %s OWNER TO %s continues",
-						owner, mirror->target, mirror->target, quote_identifier(owner));
+						owner, us_mirror_target_name(mirror), us_mirror_target_name(mirror),
+						quote_identifier(owner));
 	if (!us_mirror_may_replicate(mirror->owner_oid))
 		return psprintf("owner \"%s\" may not replicate any more; ALTER ROLE %s REPLICATION continues",
 						owner, quote_identifier(owner));

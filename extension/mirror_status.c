@@ -154,14 +154,13 @@ put_mirror(ReturnSetInfo *rsinfo, const UsMirror *mirror, const UsSlot *worker)
 	UsState		state = mirror_state(mirror, worker, problem, note);
 	Oid			role = us_catalog_owner(mirror->owner, mirror->owner_oid, mirror->home);
 	char	   *owner = OidIsValid(role) ? GetUserNameFromId(role, true) : NULL;
-	char	   *target = us_mirror_at_home(mirror) ? us_qualified_name(mirror->target_oid) : NULL;
 	Kept		kept = find_slot(mirror->id);
 	Datum		values[16];
 	bool		nulls[16] = {false};
 
 	values[0] = Int64GetDatum(mirror->id);
 	values[1] = CStringGetTextDatum(owner != NULL ? owner : mirror->owner);
-	values[2] = CStringGetTextDatum(target != NULL ? target : mirror->target);
+	values[2] = CStringGetTextDatum(us_mirror_target_name(mirror));
 	values[3] = CStringGetTextDatum(us_state_name(state));
 	values[4] = text_or_null(problem, &nulls[4]);
 	values[5] = text_or_null(note, &nulls[5]);

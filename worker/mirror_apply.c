@@ -166,7 +166,7 @@ report_emptied(UsMirrorWorker *worker)
 	if (us_session_begin(worker->mirror->timezone))
 		us_mirror_shape_differs(worker->mirror,
 								psprintf("partition \"%s\" of %s was truncated, and its rows are in Cassandra still",
-										 worker->emptied, worker->mirror->target));
+										 worker->emptied, us_mirror_target_name(worker->mirror)));
 	us_session_commit();
 	pfree(worker->emptied);
 	worker->emptied = NULL;
@@ -223,18 +223,30 @@ us_mirror_apply_shape(UsMirrorWorker *worker)
 	MemoryContextDelete(own);
 }
 
+static void
+give_up_keyless(UsMirrorWorker *worker)
+{
+	const UsMirror *mirror = worker->mirror;
+	MemoryContext context = CurrentMemoryContext;
+	const char *table = mirror->target;
+
+	if (us_session_begin(mirror->timezone))
+		table = MemoryContextStrdup(context, us_mirror_target_name(mirror));
+	us_session_commit();
+	us_mirror_give_up(mirror, "identity_changed",
+					  psprintf("changes of table %s do not tell the key of their row: its replica identity is not its primary key",
+							   table),
+					  psprintf("ALTER TABLE %s REPLICA IDENTITY DEFAULT, then SELECT userstream.resync_mirror(%s).",
+							   table, quote_literal_cstr(mirror->name)));
+}
+
 bool
 us_mirror_apply_read(UsMirrorWorker *worker)
 {
 	bool		more = us_changes_read(worker->changes, RECORDS_A_TURN);
 
 	if (worker->keyless)
-		us_mirror_give_up(worker->mirror, "identity_changed",
-						  psprintf("changes of table %s do not tell the key of their row: its replica identity is not its primary key",
-								   worker->mirror->target),
-						  psprintf("ALTER TABLE %s REPLICA IDENTITY DEFAULT, then SELECT userstream.resync_mirror(%s).",
-								   worker->mirror->target,
-								   quote_literal_cstr(worker->mirror->name)));
+		give_up_keyless(worker);
 	if (worker->emptied != NULL)
 		report_emptied(worker);
 	if (worker->refill_lsn != InvalidXLogRecPtr)

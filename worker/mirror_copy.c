@@ -169,7 +169,7 @@ key_condition(const UsMirror *mirror, const UsMirrorPlan *plan, char *const *tex
 	if (!OidIsValid(table->rd_pkindex))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("table %s has no primary key any more", mirror->target)));
+				 errmsg("table %s has no primary key any more", us_mirror_target_name(mirror))));
 	index = index_open(table->rd_pkindex, AccessShareLock);
 	initStringInfo(&text);
 	for (int i = 0; i < plan->nkeys; i++)

@@ -100,7 +100,7 @@ compare_columns(const UsMirror *mirror, Datum *values)
 	if (us_statement_run(&changed, values, NULL) > 0)
 		us_mirror_shape_differs(mirror,
 								psprintf("ALTER TABLE gave rows of %s other values or columns without changing them one by one",
-										 mirror->target));
+										 us_mirror_target_name(mirror)));
 }
 
 /* a row for each partition that came or went: oid, name, whether it came */
@@ -144,7 +144,7 @@ compare_partitions(const UsMirror *mirror, Datum *values)
 	if (gone != NULL)
 		us_mirror_shape_differs(mirror,
 								psprintf("partition %s was taken from %s, and its rows are in Cassandra still",
-										 gone, mirror->target));
+										 gone, us_mirror_target_name(mirror)));
 	return came;
 }
 

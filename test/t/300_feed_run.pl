@@ -246,6 +246,10 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM userstream.feed_run', extr
 $node->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER api_owned FROM feeder');
 ($code, $err) = run_feed($node, 'postgres', 'owned');
 like($err, qr/permission denied for foreign server api_owned/, 'a right that is gone is missed at the next run');
+$node->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER kafka FROM feeder; DROP ROLE feeder');
+($code, $err) = run_feed($node, 'postgres', 'owned');
+like($err, qr/owner "feeder" of feed "owned" does not exist any more.*alter_feed\('owned', owner => \.\.\.\)/s,
+	'so is an owner that is gone');
 
 # ---------------------------------------------------------------------------
 # from where it can be called
