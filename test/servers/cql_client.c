@@ -13,6 +13,8 @@
 #include "test/servers/cql_client.h"
 #include "worker/cql/hosts.h"
 
+#define PATIENCE_MS		120000
+
 static void
 fail(const char *what, const char *why)
 {
@@ -143,6 +145,9 @@ cql_connect(const char *address, const UsCqlConfig *config, const char *ca_file,
 	int64_t		end = cql_now() + seconds * 1000;
 	char		why[300] = "no answer";
 
+	/* a node that shares its machine with a whole run of tests takes its time */
+	ours.request_timeout_ms = PATIENCE_MS;
+	ours.heartbeat_timeout_ms = PATIENCE_MS;
 	if (us_cql_hosts_parse(&hosts, address, NULL, (uint64_t) getpid(), &error) != US_CQL_OK)
 		fail(address, error);
 	do
