@@ -199,7 +199,8 @@ SQL_PARTS = \
 	sql/40_views.sql \
 	sql/90_privileges.sql
 
-DATA = $(wildcard sql/userstream--*--*.sql)
+# those of releases, and the ways from one to the next
+DATA = $(filter-out $(DATA_built),$(wildcard sql/userstream--*.sql))
 DATA_built = sql/userstream--$(EXTVERSION).sql
 
 SHLIB_LINK = -lrdkafka -lcurl -lssl -lcrypto -lpthread

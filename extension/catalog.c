@@ -20,6 +20,7 @@
 #include "executor/spi.h"
 #include "extension/catalog.h"
 #include "extension/stream_args.h"
+#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "pgtime.h"
@@ -32,44 +33,11 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-/* columns of the query below, in its order */
-enum
-{
-	COL_ID = 1,
-	COL_NAME,
-	COL_OWNER,
-	COL_OWNER_OID,
-	COL_SERVER,
-	COL_SERVER_OID,
-	COL_TOPIC,
-	COL_TARGET,
-	COL_TARGET_OID,
-	COL_FORMAT,
-	COL_MODE,
-	COL_KEY,
-	COL_COLUMNS,
-	COL_TRANSFORM,
-	COL_TRANSFORM_OID,
-	COL_FILTER_OID,
-	COL_REGISTRY_OID,
-	COL_ON_ERROR,
-	COL_WORKERS,
-	COL_OPTIONS,
-	COL_TIMEZONE,
-	COL_PAUSED,
-	COL_STOP_REASON,
-	COL_HOME,
-	COL_CONFIG_VERSION,
-	COL_PARTITIONS
-};
-
+/* by name, since the table has fewer columns until ALTER EXTENSION userstream UPDATE */
 #define STREAM_QUERY \
-	"SELECT s.id, s.name, s.owner, s.owner_oid, s.server, s.server_oid," \
-	" s.topic, s.target, s.target_oid, s.format, s.mode, s.key, s.columns, s.transform, s.transform_oid," \
-	" s.filter_oid, s.registry_oid, s.on_error, s.workers, s.options, s.timezone, s.paused," \
-	" s.stop_reason, s.home, s.config_version," \
+	"SELECT s.*," \
 	" (SELECT count(*)::int FROM userstream.stream_position p" \
-	" WHERE p.stream_id = s.id)" \
+	" WHERE p.stream_id = s.id) AS partitions" \
 	" FROM userstream.stream s"
 
 /*
@@ -263,24 +231,44 @@ us_catalog_read(const char *query, int nargs, Oid *types, Datum *values,
 
 /* ---- streams ---- */
 
+/* a column that is not there is null */
+static Datum
+column_value(HeapTuple tuple, TupleDesc desc, const char *column, bool *isnull)
+{
+	int			number = SPI_fnumber(desc, column);
+
+	*isnull = true;
+	return number == SPI_ERROR_NOATTRIBUTE ? (Datum) 0 : SPI_getbinval(tuple, desc, number, isnull);
+}
+
 /* text column -> C string; NULL for null */
 static char *
-text_column(HeapTuple tuple, TupleDesc desc, int column)
+text_column(HeapTuple tuple, TupleDesc desc, const char *column)
 {
 	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, column, &isnull);
+	Datum		value = column_value(tuple, desc, column, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-static Datum
-notnull_column(HeapTuple tuple, TupleDesc desc, int column)
+/* InvalidOid for null */
+static Oid
+oid_column(HeapTuple tuple, TupleDesc desc, const char *column)
 {
 	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, column, &isnull);
+	Datum		value = column_value(tuple, desc, column, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(value);
+}
+
+static Datum
+notnull_column(HeapTuple tuple, TupleDesc desc, const char *column)
+{
+	bool		isnull;
+	Datum		value = column_value(tuple, desc, column, &isnull);
 
 	if (isnull)
-		elog(ERROR, "column %d of userstream.stream is null", column);
+		elog(ERROR, "column \"%s\" of userstream.stream is null", column);
 	return value;
 }
 
@@ -367,44 +355,44 @@ read_stream(UsReader *reader, void *object)
 	bool		isnull;
 	int			workers;
 
-	stream->id = DatumGetInt64(notnull_column(tuple, desc, COL_ID));
-	stream->name = text_column(tuple, desc, COL_NAME);
-	stream->owner = text_column(tuple, desc, COL_OWNER);
-	stream->owner_oid = DatumGetObjectId(notnull_column(tuple, desc, COL_OWNER_OID));
-	stream->server = text_column(tuple, desc, COL_SERVER);
-	stream->server_oid = DatumGetObjectId(notnull_column(tuple, desc, COL_SERVER_OID));
-	stream->topic = text_column(tuple, desc, COL_TOPIC);
-	stream->target = text_column(tuple, desc, COL_TARGET);
-	stream->target_oid = DatumGetObjectId(notnull_column(tuple, desc, COL_TARGET_OID));
-	stream->format = text_column(tuple, desc, COL_FORMAT);
-	stream->mode = text_column(tuple, desc, COL_MODE);
+	stream->id = DatumGetInt64(notnull_column(tuple, desc, "id"));
+	stream->name = text_column(tuple, desc, "name");
+	stream->owner = text_column(tuple, desc, "owner");
+	stream->owner_oid = DatumGetObjectId(notnull_column(tuple, desc, "owner_oid"));
+	stream->server = text_column(tuple, desc, "server");
+	stream->server_oid = DatumGetObjectId(notnull_column(tuple, desc, "server_oid"));
+	stream->topic = text_column(tuple, desc, "topic");
+	stream->target = text_column(tuple, desc, "target");
+	stream->target_oid = DatumGetObjectId(notnull_column(tuple, desc, "target_oid"));
+	stream->format = text_column(tuple, desc, "format");
+	stream->mode = text_column(tuple, desc, "mode");
 	stream->upsert = strcmp(stream->mode, "upsert") == 0;
-	value = SPI_getbinval(tuple, desc, COL_KEY, &isnull);
+	value = column_value(tuple, desc, "key", &isnull);
 	if (!isnull)
 		stream->nkey = us_catalog_names(DatumGetArrayTypeP(value), TEXTOID, &stream->key);
-	value = SPI_getbinval(tuple, desc, COL_COLUMNS, &isnull);
+	value = column_value(tuple, desc, "columns", &isnull);
 	if (!isnull)
 		stream->columns = DatumGetJsonbPCopy(value);
-	stream->transform = text_column(tuple, desc, COL_TRANSFORM);
-	value = SPI_getbinval(tuple, desc, COL_TRANSFORM_OID, &isnull);
-	stream->transform_oid = isnull ? InvalidOid : DatumGetObjectId(value);
-	value = SPI_getbinval(tuple, desc, COL_FILTER_OID, &isnull);
-	stream->filter_oid = isnull ? InvalidOid : DatumGetObjectId(value);
-	value = SPI_getbinval(tuple, desc, COL_REGISTRY_OID, &isnull);
-	stream->registry_oid = isnull ? InvalidOid : DatumGetObjectId(value);
-	stream->on_error_given = text_column(tuple, desc, COL_ON_ERROR);
+	stream->transform = text_column(tuple, desc, "transform");
+	stream->transform_oid = oid_column(tuple, desc, "transform_oid");
+	stream->filter_oid = oid_column(tuple, desc, "filter_oid");
+	stream->registry_oid = oid_column(tuple, desc, "registry_oid");
+	stream->on_error_given = text_column(tuple, desc, "on_error");
 	stream->on_error = strcmp(stream->on_error_given, "stop") == 0 ? US_ON_ERROR_STOP :
 		US_ON_ERROR_DEAD_LETTER;
-	workers = DatumGetInt32(notnull_column(tuple, desc, COL_WORKERS));
+	workers = DatumGetInt32(notnull_column(tuple, desc, "workers"));
 	stream->workers = Min(Max(workers, 1), US_MAX_WORKERS);
-	stream->timezone = text_column(tuple, desc, COL_TIMEZONE);
-	stream->paused = DatumGetBool(notnull_column(tuple, desc, COL_PAUSED));
-	stream->stop_reason = text_column(tuple, desc, COL_STOP_REASON);
-	stream->home = text_column(tuple, desc, COL_HOME);
-	stream->config_version = DatumGetInt32(notnull_column(tuple, desc, COL_CONFIG_VERSION));
-	stream->partitions = DatumGetInt32(notnull_column(tuple, desc, COL_PARTITIONS));
-	stream->options_given = DatumGetJsonbPCopy(notnull_column(tuple, desc, COL_OPTIONS));
+	stream->timezone = text_column(tuple, desc, "timezone");
+	stream->paused = DatumGetBool(notnull_column(tuple, desc, "paused"));
+	stream->stop_reason = text_column(tuple, desc, "stop_reason");
+	stream->home = text_column(tuple, desc, "home");
+	stream->config_version = DatumGetInt32(notnull_column(tuple, desc, "config_version"));
+	stream->partitions = DatumGetInt32(notnull_column(tuple, desc, "partitions"));
+	stream->options_given = DatumGetJsonbPCopy(notnull_column(tuple, desc, "options"));
 	stream->misfit = read_options(stream, stream->options_given);
+	/* 1.0 kept its name only */
+	if (stream->registry_oid == InvalidOid && stream->options.registry != NULL)
+		stream->registry_oid = get_foreign_server_oid(stream->options.registry, true);
 	if (stream->misfit == NULL)
 		stream->misfit = find_misfit(stream, workers);
 }

@@ -107,13 +107,12 @@ store(const UsStream *stream, const Resolved *resolved)
 {
 	static const char *const texts[] = {
 		"UPDATE userstream.stream SET owner_oid = $3, server_oid = $4, target_oid = $5, home = $6,"
-		" transform_oid = nullif($7, 0), filter_oid = nullif($8, 0), registry_oid = nullif($9, 0)"
+		" transform_oid = nullif($7, 0), filter_oid = nullif($8, 0)"
 		" WHERE name = $1",
 		"UPDATE userstream.dead_letter SET owner_oid = $3, home = $6"
 		" WHERE stream = $1 AND owner = $2 AND home <> $6"
 	};
-	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, OIDOID, OIDOID, TEXTOID, OIDOID, OIDOID,
-	OIDOID};
+	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, OIDOID, OIDOID, TEXTOID, OIDOID, OIDOID};
 	Datum		values[] = {
 		CStringGetTextDatum(stream->name),
 		CStringGetTextDatum(stream->owner),
@@ -122,8 +121,7 @@ store(const UsStream *stream, const Resolved *resolved)
 		ObjectIdGetDatum(resolved->target),
 		CStringGetTextDatum(us_home()),
 		ObjectIdGetDatum(resolved->transform),
-		ObjectIdGetDatum(resolved->filter),
-		ObjectIdGetDatum(resolved->registry)
+		ObjectIdGetDatum(resolved->filter)
 	};
 	UsElevation saved = us_elevate();
 
@@ -132,6 +130,7 @@ store(const UsStream *stream, const Resolved *resolved)
 		if (SPI_execute_with_args(texts[i], lengthof(values), types, values, NULL, false, 0)
 			!= SPI_OK_UPDATE)
 			elog(ERROR, "could not run \"%s\"", texts[i]);
+	us_stream_store_registry(stream->id, resolved->registry);
 	SPI_finish();
 	us_restore(saved);
 	us_stream_move(stream->id, NULL, 0, false);

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "extension/stream_access.h"
@@ -15,27 +16,26 @@
 #include "pgtime.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 /* the columns that both statements write, as $1 and on */
 #define COLUMNS \
 	"owner, owner_oid, server, server_oid, topic, target, target_oid, format, mode," \
-	" key, columns, transform, transform_oid, start_at, on_error, workers, options, filter_oid," \
-	" registry_oid"
+	" key, columns, transform, transform_oid, start_at, on_error, workers, options, filter_oid"
 #define VALUES_1_13	"$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13"
-#define VALUES_15_19	"$15, $16, coalesce(jsonb_strip_nulls($17), '{}'), $18, $19"
-#define NCOLUMNS	19
-#define NVALUES		22
+#define VALUES_15_18	"$15, $16, coalesce(jsonb_strip_nulls($17), '{}'), $18"
+#define NCOLUMNS	18
+#define NVALUES		21
 #define VALUE_KEY		9		/* counted from 0 */
 #define VALUE_COLUMNS	10
 #define VALUE_TRANSFORM	11
 #define VALUE_START_AT	13
 #define VALUE_OPTIONS	16
 #define VALUE_FILTER	17
-#define VALUE_REGISTRY	18
 
 static const Oid value_types[NVALUES] = {TEXTOID, OIDOID, TEXTOID, OIDOID, TEXTOID, TEXTOID,
 	OIDOID, TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID, TEXTOID, OIDOID, TEXTOID, TEXTOID,
-INT4OID, JSONBOID, OIDOID, OIDOID, TEXTOID, TEXTOID, TEXTOID};
+INT4OID, JSONBOID, OIDOID, TEXTOID, TEXTOID, TEXTOID};
 
 static Datum
 key_array(const UsStreamArgs *args)
@@ -89,9 +89,6 @@ set_values(const UsStreamArgs *args, Oid server, Oid owner, const char *start_at
 	values[VALUE_FILTER] = ObjectIdGetDatum(args->filter_oid);
 	if (!OidIsValid(args->filter_oid))
 		nulls[VALUE_FILTER] = 'n';
-	values[VALUE_REGISTRY] = ObjectIdGetDatum(args->registry_oid);
-	if (!OidIsValid(args->registry_oid))
-		nulls[VALUE_REGISTRY] = 'n';
 }
 
 /* partition and offset of each place as two arrays; an empty list is two empty ones */
@@ -157,7 +154,7 @@ insert_definition(const UsStreamArgs *args, Oid server, Oid owner, const char *s
 {
 	static const char *const text =
 		"INSERT INTO userstream.stream (" COLUMNS ", name, timezone, home)"
-		" VALUES (" VALUES_1_13 ", $14, " VALUES_15_19 ", $20, $21, $22)"
+		" VALUES (" VALUES_1_13 ", $14, " VALUES_15_18 ", $19, $20, $21)"
 		" ON CONFLICT (name) DO NOTHING RETURNING id";
 	Oid			types[NVALUES];
 	Datum		values[NVALUES];
@@ -178,6 +175,23 @@ insert_definition(const UsStreamArgs *args, Oid server, Oid owner, const char *s
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
 
+void
+us_stream_store_registry(int64 stream, Oid registry)
+{
+	static const char *const text =
+		"UPDATE userstream.stream SET registry_oid = nullif($2, 0)"
+		" WHERE id = $1 AND registry_oid IS DISTINCT FROM nullif($2, 0)";
+	Oid			types[] = {INT8OID, OIDOID};
+	Datum		values[] = {Int64GetDatum(stream), ObjectIdGetDatum(registry)};
+	Oid			schema = get_namespace_oid("userstream", false);
+
+	if (get_attnum(get_relname_relid("stream", schema), "registry_oid") == InvalidAttrNumber)
+		return;
+	if (SPI_execute_with_args(text, lengthof(values), types, values, NULL, false, 0)
+		!= SPI_OK_UPDATE)
+		elog(ERROR, "could not write userstream.stream");
+}
+
 bool
 us_stream_insert(const UsStreamArgs *args, Oid server, Oid owner,
 				 const UsPlace *places, int nplaces)
@@ -188,7 +202,10 @@ us_stream_insert(const UsStreamArgs *args, Oid server, Oid owner,
 	SPI_connect();
 	id = insert_definition(args, server, owner, us_start_text(args->start, places, nplaces));
 	if (id != 0)
+	{
+		us_stream_store_registry(id, args->registry_oid);
 		store_places(id, places, nplaces);
+	}
 	SPI_finish();
 	us_restore(saved);
 	return id != 0;
@@ -200,8 +217,8 @@ us_stream_update(int64 stream, const UsStreamArgs *args, Oid server, Oid owner,
 {
 	static const char *const text =
 		"UPDATE userstream.stream SET (" COLUMNS ")"
-		" = ROW (" VALUES_1_13 ", coalesce($14, start_at), " VALUES_15_19 ")"
-		" WHERE id = $20";
+		" = ROW (" VALUES_1_13 ", coalesce($14, start_at), " VALUES_15_18 ")"
+		" WHERE id = $19";
 	Oid			types[NVALUES];
 	Datum		values[NVALUES];
 	char		nulls[NVALUES + 1];
@@ -216,6 +233,7 @@ us_stream_update(int64 stream, const UsStreamArgs *args, Oid server, Oid owner,
 	if (SPI_execute_with_args(text, NCOLUMNS + 1, types, values, nulls, false, 0)
 		!= SPI_OK_UPDATE || SPI_processed != 1)
 		elog(ERROR, "could not write userstream.stream");
+	us_stream_store_registry(stream, args->registry_oid);
 	SPI_finish();
 	us_restore(saved);
 }

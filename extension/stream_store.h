@@ -2,7 +2,7 @@
  * extension/stream_store.h
  *    a checked definition and its places -> rows of userstream.*
  *
- * Each call goes up to the owner of our tables by itself.
+ * Each call but one goes up to the owner of our tables by itself.
  *-------------------------------------------------------------------------
  */
 #ifndef US_STREAM_STORE_H
@@ -26,6 +26,16 @@ extern bool us_stream_insert(const UsStreamArgs *args, Oid server, Oid owner,
  */
 extern void us_stream_update(int64 stream, const UsStreamArgs *args, Oid server, Oid owner,
 							 const char *start_at);
+
+/*
+ * us_stream_store_registry -- which server the schema registry is; InvalidOid = none
+ *
+ * The table of 1.0 has no place for it: until ALTER EXTENSION userstream UPDATE
+ * the name in the options is all that counts.
+ * Needs:   us_elevate, SPI_connect; in the same transaction the definition was
+ *          written before, so that the table cannot get the column meanwhile
+ */
+extern void us_stream_store_registry(int64 stream, Oid registry);
 
 /*
  * us_stream_move -- set positions, in a new epoch and version

@@ -23,7 +23,6 @@ CREATE TABLE stream (
 	transform			text,
 	transform_oid		oid,
 	filter_oid			oid,
-	registry_oid		oid,
 	start_at			text NOT NULL,
 	on_error			text NOT NULL,
 	workers				integer NOT NULL,
@@ -34,7 +33,8 @@ CREATE TABLE stream (
 	stopped_at			timestamptz,
 	home				text NOT NULL,
 	config_version		integer NOT NULL DEFAULT 1,
-	created_at			timestamptz NOT NULL DEFAULT pg_catalog.now()
+	created_at			timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	registry_oid		oid
 );
 
 -- one row per partition, updated by every batch: room for HOT updates

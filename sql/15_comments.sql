@@ -22,7 +22,6 @@ COMMENT ON COLUMN stream.columns IS 'where columns take their values from, as gi
 COMMENT ON COLUMN stream.transform IS 'signature of the function that makes the rows, qualified and quoted; null: none';
 COMMENT ON COLUMN stream.transform_oid IS 'pg_proc.oid of the function; counts only at home; null: none';
 COMMENT ON COLUMN stream.filter_oid IS 'pg_proc.oid of the function in option filter; counts only at home; null: none';
-COMMENT ON COLUMN stream.registry_oid IS 'pg_foreign_server.oid of the server in option registry; counts only at home; null: none';
 COMMENT ON COLUMN stream.start_at IS 'where the stream was told to start: earliest or latest as given, else the offsets by partition that it came to';
 COMMENT ON COLUMN stream.on_error IS 'what becomes of a message that cannot be taken: dead_letter, or stop (the partition stops before it)';
 COMMENT ON COLUMN stream.workers IS 'number of workers wanted, 1 to 64; no more than partitions are started';
@@ -34,6 +33,7 @@ COMMENT ON COLUMN stream.stopped_at IS 'time at which it stopped; null: it did n
 COMMENT ON COLUMN stream.home IS 'where the definition may run: system identifier / oid of the database';
 COMMENT ON COLUMN stream.config_version IS 'raised by every change of the definition; workers started for an older one end';
 COMMENT ON COLUMN stream.created_at IS 'time of create_stream';
+COMMENT ON COLUMN stream.registry_oid IS 'pg_foreign_server.oid of the server in option registry; counts only at home; null: none';
 
 COMMENT ON TABLE stream_position IS 'where each partition of a stream stands, and its counters; written in the transaction that writes the rows';
 COMMENT ON COLUMN stream_position.stream_id IS 'stream.id';

@@ -3,10 +3,12 @@
 #    an upgraded extension is a new one, and a library serves an older one's objects
 #
 # Each released script (sql/userstream--VERSION.sql in the sources) is the
-# beginning of an upgrade.  While there is none, and to see that the comparison
-# sees, one is made up: the newest without two comments, and the delta that brings
-# them, or forgets one.  It is installed beside the
-# newest in the tests' private tree.
+# beginning of an upgrade.  Its objects do all of the way under today's library,
+# and go on in the middle of it when they are updated.
+#
+# To see that the comparison sees, a release is made up: the newest without a
+# comment, and a delta that forgets it.  It is installed beside the newest in the
+# tests' private tree.
 #
 use strict;
 use warnings;
@@ -14,10 +16,13 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use CqlServer;
+use FeedTest;
 use UserstreamTest;
 
 my $kafka = shared_kafka();
-my $topic = $kafka->new_topic('upgrade', 1);
+my $api = FeedTest->api('main');
+my $cassandra = CqlServer->new;
 my $node = userstream_node('main', extension => 0);
 my $newest = $node->safe_psql('postgres',
 	"SELECT default_version FROM pg_available_extensions WHERE name = 'userstream'");
@@ -52,49 +57,98 @@ sub extension
 	return $db;
 }
 
-# a stream of today's library over the objects of then
+# streams, a feed and a mirror of a release's objects, then of the updated ones
 sub works
 {
-	my ($db, $what) = @_;
+	my ($version) = @_;
+	my $db = extension($version);
+	my ($json, $avro, $users) = map { $kafka->new_topic("${_}_$db", 1) } qw(json avro users);
+	my $schema = $api->register("numbers_$db", { type => 'record', name => 'r', fields => [ { name => 'n', type => 'int' } ] });
+	my $hosts = $cassandra->hosts;
+	my $ask = sub { return $node->safe_psql($db, $_[0]) };
+	# numbers below 64, each in both topics
+	my $produce = sub {
+		$kafka->produce($json, [ map { qq({"n": $_}) } @_ ]);
+		$kafka->produce_script($avro, [ map { [ '-', 'send', 0, 0, undef, pack('CNC', 0, $schema, 2 * $_) ] } @_ ]);
+	};
+	my $are_written = sub {
+		my ($n, $when) = @_;
+		ok(wait_until($node, $db, qq{SELECT (SELECT count(n) || ' ' || count(DISTINCT n) FROM numbers) || ', '
+				|| (SELECT count(n) || ' ' || count(DISTINCT n) FROM avro)}, "$n $n, $n $n"), "$version: messages come into the tables, $when");
+		ok(wait_until($node, $db, q{SELECT string_agg(stream || ' ' || messages_read || ' ' || rows_written || ' ' || state, ', ' ORDER BY stream)
+				FROM userstream.stream_status}, "avro $n $n caught_up, numbers $n $n caught_up"), "$version: and are counted, $when");
+	};
+	my $is_run = sub {
+		my ($when) = @_;
+		run_feed($node, $db, 'users');
+		is(last_run($node, $db, 'users', "state || ' ' || records_produced"), 'succeeded 2', "$version: a feed runs, $when");
+	};
+	my $is_mirrored = sub {
+		my ($rows, $when) = @_;
+		ok($cassandra->wait_for("rows $db.items", qr/^\Q$rows\E$/), "$version: a mirror has the rows, $when");
+	};
+
 	create_server($node, $db, $kafka);
-	$node->safe_psql($db,
-		qq{CREATE TABLE numbers (n integer);
-		   SELECT userstream.create_stream('numbers', server => 'kafka', topic => '$topic', target => 'numbers')});
-	ok(wait_until($node, $db, 'SELECT sum(n) FROM numbers', 6), "$what: messages come into the table");
-	is($node->safe_psql($db, 'SELECT messages_read, rows_written FROM userstream.stream_status'),
-		'3|3', "$what: and are counted");
-	$node->safe_psql($db, "SELECT userstream.drop_stream('numbers')");
+	create_api_server($node, $db, 'registry', $api->url('/registry/'));
+	create_api_server($node, $db, 'api', $api->url('/api/?results=2'));
+	$produce->(1 .. 3);
+	$ask->(qq{
+		CREATE SERVER cassandra FOREIGN DATA WRAPPER userstream_cassandra OPTIONS (hosts '$hosts');
+		CREATE TABLE numbers (n integer);
+		CREATE TABLE avro (n integer);
+		CREATE TABLE items (id integer PRIMARY KEY, name text NOT NULL);
+		INSERT INTO items VALUES (1, 'one');
+		SELECT userstream.create_stream('numbers', server => 'kafka', topic => '$json', target => 'numbers');
+		SELECT userstream.create_stream('avro', server => 'kafka', topic => '$avro', target => 'avro', format => 'avro',
+			options => '{"registry": "registry"}');
+		SELECT userstream.create_feed('users', 'api', 'kafka', '$users', records => '\$.results[*]');
+		SELECT userstream.create_mirror('items', 'items', 'cassandra', '$db', 'items')});
+	$are_written->(3, 'as created');
+	$is_run->('before');
+	$is_mirrored->('1=one', 'before');
+	$ask->(q{SELECT userstream.alter_stream('avro', options => '{"batch_rows": 2}');
+		UPDATE userstream.stream SET home = 'elsewhere';
+		SELECT userstream.adopt()});
+	$produce->(4 .. 5);
+	$are_written->(5, 'altered and adopted');
+	like($ask->(q{SELECT format('SELECT count(*) FROM %s', oid::regclass) FROM pg_class
+		WHERE relnamespace = 'userstream'::regnamespace AND relkind = 'v' \gexec}), qr/^\d+(?:\n\d+){5,}$/, "$version: each view can be read");
+
+	# beside the running workers
+	my $workers = q{SELECT string_agg(pid || ' ' || backend_start, ', ' ORDER BY pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND backend_type LIKE 'userstream %'};
+	my $before = $ask->($workers);
+	$ask->('ALTER EXTENSION userstream UPDATE');
+	$produce->(6 .. 9);
+	$ask->(q{INSERT INTO items VALUES (2, 'two')});
+	$are_written->(9, 'updated');
+	$is_run->('updated');
+	$is_mirrored->('1=one,2=two', 'updated');
+	is($ask->($workers), $before, "$version: no worker began anew for it");
+	is($ask->(q{SELECT registry_oid = (SELECT oid FROM pg_foreign_server WHERE srvname = 'registry') FROM userstream.stream WHERE name = 'avro'}),
+		't', "$version: a stream has its registry");
+	$ask->('ALTER SERVER registry RENAME TO renamed');
+	ok(wait_until($node, $db, q{SELECT options ->> 'registry' FROM userstream.stream WHERE name = 'avro'}, 'renamed'), "$version: and keeps it under another name");
 	return;
 }
 
 my $fresh = dump_of(extension($newest));
 like($fresh, qr/CREATE VIEW userstream\.stream_status/, 'the dump has what the extension made');
 
-# the made-up release: what is taken out of the newest is what its delta brings
 my $text = slurp_file(script($newest));
-my ($comment) = $text =~ /^(COMMENT ON VIEW stream_status IS .*?;\n)/ms;
-my ($column) = $text =~ /^(COMMENT ON COLUMN stream_status\.lag_messages IS .*?;\n)/ms;
-ok($comment && $column, 'the newest script has what the made-up release lacks');
-(my $old = $text) =~ s/\Q$comment\E//;
-$old =~ s/\Q$column\E//;
+ok((my $old = $text) =~ s/^COMMENT ON COLUMN stream_status\.lag_messages IS .*?;\n//ms, 'the made-up release lacks a comment');
 append_to_file(script('0.0'), $old);
-append_to_file(script("0.0--$newest"), $comment . $column);
-append_to_file(script('0.1'), $old);
-append_to_file(script("0.1--$newest"), $comment);
-END { unlink map { script($_) } '0.0', "0.0--$newest", '0.1', "0.1--$newest" if $share && $newest }
+append_to_file(script("0.0--$newest"), "-- nothing\n");
+END { unlink map { script($_) } '0.0', "0.0--$newest" if $share && $newest }
+isnt(dump_of(extension('0.0', 1)), $fresh, 'a delta that forgets it is seen');
 
-is(dump_of(extension('0.0', 1)), $fresh, 'the made-up release, updated, is the newest');
-isnt(dump_of(extension('0.1', 1)), $fresh, 'a delta that forgets a comment is seen');
-$kafka->produce($topic, [ map { qq({"n": $_}) } 1 .. 3 ]);
-works(extension('0.0'), 'made-up release');
-
-foreach my $file (sort glob "$ENV{USERSTREAM_SRC}/sql/userstream--*.sql")
+my @released = grep { $_ ne $newest } map { /userstream--([0-9.]+)\.sql$/ ? $1 : () } sort glob "$ENV{USERSTREAM_SRC}/sql/userstream--*.sql";
+ok(@released, 'there are releases before the newest');
+foreach my $version (@released)
 {
-	my ($version) = $file =~ /userstream--([0-9.]+)\.sql$/ or next;
-
-	next if $version eq $newest;
 	is(dump_of(extension($version, 1)), $fresh, "$version, updated, is the newest");
-	works(extension($version), $version);
+	works($version);
 }
 
+$node->stop;
 done_testing();

@@ -8,7 +8,6 @@
 use strict;
 use warnings;
 
-use HTTP::Tiny;
 use IPC::Run;
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
@@ -47,15 +46,7 @@ sub fault
 }
 
 # registers a schema; its number
-sub register
-{
-	my ($subject, $schema, %more) = @_;
-	my $text = ref $schema ? encode_json($schema) : $schema;
-	my $answer = HTTP::Tiny->new->post("$registry/subjects/$subject/versions",
-		{ content => encode_json({ schema => $text, %more }), headers => { 'Content-Type' => 'application/json' } });
-
-	return decode_json($answer->{content})->{id};
-}
+sub register { return $api->register(@_); }
 
 # messages of a schema, written by another encoder than our decoder's author
 sub encoded

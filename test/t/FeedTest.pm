@@ -7,6 +7,7 @@
 #    $api->requests                          # lines of its log so far
 #    $api->give(1000)                        # /numbers has records up to this one
 #    $api->fault('ok', 'half', 503)          # what the next requests meet
+#    $api->register($subject, $schema)       # in its schema registry, /registry; the number
 #    create_api_server($node, $db, 'name', $api->url('/x'), "more 'options'");
 #
 #    create_gate($node, $db);                # makes the transform gated(jsonb): a run
@@ -22,7 +23,9 @@ use warnings;
 
 use Carp;
 use Exporter 'import';
+use HTTP::Tiny;
 use IPC::Run ();
+use JSON::PP;
 use PostgreSQL::Test::Utils ();
 use UserstreamTest;
 
@@ -67,6 +70,16 @@ sub write_file
 
 sub give { my ($self, $newest) = @_; return $self->write_file('newest', $newest) }
 sub fault { my ($self, @words) = @_; return $self->write_file('faults', join '', map { "$_\n" } @words) }
+
+sub register
+{
+	my ($self, $subject, $schema, %more) = @_;
+	my $text = ref $schema ? encode_json($schema) : $schema;
+	my $answer = HTTP::Tiny->new->post($self->url("/registry/subjects/$subject/versions"),
+		{ content => encode_json({ schema => $text, %more }), headers => { 'Content-Type' => 'application/json' } });
+
+	return decode_json($answer->{content})->{id};
+}
 
 sub forget_requests { my ($self) = @_; unlink "$self->{dir}/requests"; return }
 
