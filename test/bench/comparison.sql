@@ -15,8 +15,10 @@ FROM (VALUES
 	(3, 'peers', 'Python, COPY', 'stream', 'Python: confluent-kafka, psycopg 3, `COPY` of each batch'),
 	(4, 'peers', 'Debezium, insert', 'stream', 'Debezium''s JDBC sink in Kafka Connect, insert'),
 	(5, 'peers', 'Debezium, upsert', 'stream', 'Debezium''s JDBC sink in Kafka Connect, upsert'),
-	(6, 'mirror', 'mirror, changes', 'mirror, changes', 'mirror, changes into Cassandra'),
-	(7, 'mirror', 'driver', 'mirror, changes', 'Python driver of Cassandra, `execute_concurrent`')
+	(6, 'peers', 'Spark, append', 'stream', 'Spark Structured Streaming, `foreachBatch` and JDBC append'),
+	(7, 'peers', 'ClickHouse', 'stream', 'ClickHouse''s Kafka engine into a MergeTree of its own (chDB)'),
+	(8, 'mirror', 'mirror, changes', 'mirror, changes', 'mirror, changes into Cassandra'),
+	(9, 'mirror', 'driver', 'mirror, changes', 'Python driver of Cassandra, `execute_concurrent`')
 ) w (place, set, way, base, words)
 JOIN m USING (set, way)
 JOIN m b ON b.set = w.set AND b.way = w.base

@@ -7,12 +7,20 @@ CREATE ROLE peer LOGIN PASSWORD :'password';
 GRANT USAGE ON SCHEMA bench TO peer;
 GRANT SELECT, INSERT, UPDATE ON bench.with_key TO peer;
 
+-- CPU seconds of those of the server's processes that have ended
+CREATE FUNCTION bench.ended_cpu_s() RETURNS double precision LANGUAGE sql VOLATILE AS $$
+	SELECT (f[14]::bigint + f[15]::bigint) / 100.0
+	FROM string_to_array(regexp_replace(pg_read_file('/proc/' || split_part(pg_read_file('postmaster.pid'), E'\n', 1) || '/stat',
+													 0, 4096, true), '^.*\) ', ''), ' ') f
+$$;
+
 -- Waits for the end of a load by a program and its sessions, or by a stream
 -- (pid NULL).  CPU time counts from when the first rows come, so that nobody
 -- pays for his start; for which there are timeout_s seconds, and for the rest as many.
+-- A session that has ended is not forgotten: nothing but the program's ends meanwhile.
 CREATE FUNCTION bench.watch_load(pid integer, messages bigint, timeout_s double precision,
 	OUT start_s double precision, OUT cpu_s double precision, OUT anon_kb bigint)
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET max_parallel_workers_per_gather = 0 AS $$
 DECLARE
 	began timestamptz := clock_timestamp();
 	deadline timestamptz := began + timeout_s * interval '1 second';
@@ -23,7 +31,8 @@ DECLARE
 BEGIN
 	LOOP
 		PERFORM pg_stat_clear_snapshot();
-		SELECT sum(bench.cpu_s(p)) AS cpu, max(bench.anon_kb(p)) FILTER (WHERE p = pid::text OR pid IS NULL) AS anon INTO seen
+		SELECT sum(bench.cpu_s(p)) + bench.ended_cpu_s() AS cpu,
+			   max(bench.anon_kb(p)) FILTER (WHERE p = pid::text OR pid IS NULL) AS anon INTO seen
 		FROM (SELECT pid::text AS p WHERE pid IS NOT NULL
 			  UNION ALL
 			  SELECT a.pid::text FROM pg_stat_activity a
