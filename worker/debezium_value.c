@@ -320,8 +320,8 @@ convert_array(UsConversion *c)
 	const char *data;
 	size_t		len;
 	size_t		used = 0;
-	size_t		room = 0;
-	char	   *text = NULL;
+	size_t		room = 64;
+	char	   *text = palloc(room);
 
 	while (us_debezium_next_element(&at, whole.data + whole.len, &data, &len))
 	{
@@ -335,8 +335,7 @@ convert_array(UsConversion *c)
 			quoted = false;
 		else if (!convert_one(&one))
 		{
-			if (text != NULL)
-				pfree(text);
+			pfree(text);
 			return false;
 		}
 		else
@@ -348,7 +347,7 @@ convert_array(UsConversion *c)
 		if (used + len + 8 > room)
 		{
 			room = (used + len + 8) * 2;
-			text = text == NULL ? palloc(room) : repalloc(text, room);
+			text = repalloc(text, room);
 		}
 		text[used] = used == 0 ? '[' : ',';
 		used++;
@@ -361,10 +360,11 @@ convert_array(UsConversion *c)
 		if (quoted)
 			text[used++] = '"';
 	}
-	if (text == NULL)
-		return true;
-	text[used++] = ']';
-	us_conversion_set(c, US_VALUE_ARRAY, text, used);
+	if (used > 0)
+	{
+		text[used++] = ']';
+		us_conversion_set(c, US_VALUE_ARRAY, text, used);
+	}
 	pfree(text);
 	return true;
 }

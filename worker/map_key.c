@@ -190,17 +190,18 @@ decode_key(UsMap *map, const UsMessage *message)
 static void
 take_plain_key(UsMap *map, const UsMessage *message, UsDecodeResult result)
 {
-	UsValue    *value = NULL;
-
 	if (map->nkey_fields > 1)
 		refuse_key(map);
 	for (int i = 0; i < map->nkeys; i++)
-		if (map->key_columns[i].origin == US_ORIGIN_FIELD)
-			value = &map->values[map->key_columns[i].field];
-	Assert(value != NULL);
-	value->kind = US_VALUE_STRING;
-	value->data = plain_key(message, result);
-	value->len = (uint32) strlen(value->data);
+	{
+		UsValue    *value = &map->values[map->key_columns[i].field];
+
+		if (map->key_columns[i].origin != US_ORIGIN_FIELD)
+			continue;
+		value->kind = US_VALUE_STRING;
+		value->data = plain_key(message, result);
+		value->len = (uint32) strlen(value->data);
+	}
 }
 
 /* in a database of another encoding: the values as texts of this one */

@@ -206,14 +206,13 @@ plan_object(UsMap *map, UsMapColumn *column, const char *name, JsonbContainer *o
 {
 	JsonbValue *path = getKeyJsonValueFromContainer(object, "path", 4, NULL);
 	JsonbIterator *iterator = JsonbIteratorInit(object);
-	JsonbIteratorToken token;
 	JsonbValue	key;
 	JsonbValue	value;
 
 	if (path == NULL || !plan_path(map, column, name, path))
 		refuse_source(name, "The object needs \"path\", a string or a list.");
 	(void) JsonbIteratorNext(&iterator, &key, true);
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) == WJB_KEY)
+	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
 	{
 		(void) JsonbIteratorNext(&iterator, &value, true);
 		if (string_equals(&key, "path"))

@@ -85,6 +85,8 @@ log_min_messages = info
 timezone = 'UTC'
 });
 	$node->append_conf('postgresql.conf', $args{conf}) if defined $args{conf};
+	# which Cluster of 18 also writes for an older server
+	$node->adjust_conf('postgresql.conf', 'autovacuum_worker_slots', undef) if $node->pg_version < 18;
 	return $node if exists $args{start} && !$args{start};
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION userstream')
