@@ -28,7 +28,7 @@ my %faults = (
 note("SOAK_SEED=$seed");
 srand($seed);
 
-my $cassandra = CassandraTest->new('soak');
+my $cassandra = CassandraTest->new('soak', durable => 1);
 my $node = userstream_node('soak', conf => "userstream.restart_interval = '100ms'");
 my $users = 'spark_streams.created_users';
 my $kafka = UserstreamTest::Kafka->new('soak');

@@ -30,7 +30,7 @@ my $rounds = amount(ROAD_ROUNDS => 100);
 note("SOAK_SEED=$seed");
 srand($seed);
 
-my $cassandra = CassandraTest->new('road');
+my $cassandra = CassandraTest->new('road', durable => 1);
 my $kafka = UserstreamTest::Kafka->new('road');
 my $api = FeedTest->api('road');
 my $node = userstream_node('road', conf => "userstream.restart_interval = '100ms'");

@@ -17,7 +17,7 @@ use UserstreamTest;
 
 my $rows = $ENV{MIRROR_ROWS} || 20_000;
 my $half = int($rows / 2);
-my $cassandra = CassandraTest->new('whole');
+my $cassandra = CassandraTest->new('whole', durable => 1);
 my $kafka = shared_kafka();
 my $node = userstream_node('whole', conf => "userstream.restart_interval = '100ms'");
 my $topic = $kafka->new_topic('users', 4);
