@@ -330,7 +330,7 @@ count_rows(const Window *window, int from, int to, uint64 written)
 	for (int row = from; row < to; row++)
 	{
 		const UsMessage *message = row_message(window, row);
-		/* filled by a sink that expands: NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
+		/* the sink fills it: NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
 		int			rows = expands ? window->rows_of[row] : 1;
 		int			share = expands ? window->written_of[row] : written > 0;
 

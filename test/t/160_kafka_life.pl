@@ -41,6 +41,16 @@ sub state_and_error
 	return "SELECT state, last_error ~ '$pattern' FROM userstream.stream_status WHERE stream = '$name'";
 }
 
+# nobody of ours reads it any more
+sub paused
+{
+	my ($name) = @_;
+	$node->safe_psql('postgres', "SELECT userstream.pause_stream('$name')");
+	return ok(wait_until($node, 'postgres',
+			"SELECT coalesce(cardinality(pids), 0) FROM userstream.stream_status WHERE stream = '$name'", 0),
+		"$name has no worker");
+}
+
 sub open_incident
 {
 	my ($name) = @_;
@@ -77,10 +87,7 @@ $plain->produce(10);
 $plain->is_delivered('postgres', 'plain', 'a few more');
 committed_is('plain', 'and its progress, when it became idle');
 
-# nobody of ours reads them
-$node->safe_psql('postgres', "SELECT userstream.pause_stream('plain')");
-ok(wait_until($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'userstream stream'", 0),
-	'no worker');
+paused('plain');
 $kafka->rights('commit', 'userstream.postgres.plain', $plain->{topic}, 0, 3);
 $kafka->rights('commit', 'userstream.postgres.plain', $plain->{topic}, 1, 100_000);
 $node->safe_psql('postgres', "SELECT userstream.resume_stream('plain')");
@@ -150,7 +157,7 @@ my $unseen = create_delivery('unseen', 1);
 $unseen->produce(50);
 $unseen->create_stream('postgres', 'unseen');
 $unseen->is_delivered('postgres', 'unseen', 'topic to be replaced');
-$node->safe_psql('postgres', "SELECT userstream.pause_stream('unseen')");
+paused('unseen');
 $kafka->delete_topic($unseen->{topic});
 $kafka->create_topic($unseen->{topic}, 1);
 $node->safe_psql('postgres', "SELECT userstream.resume_stream('unseen')");
@@ -163,7 +170,7 @@ $trimmed->produce(100, partition => 0);
 $trimmed->produce(100, partition => 1);
 $trimmed->create_stream('postgres', 'trimmed');
 $trimmed->is_delivered('postgres', 'trimmed', 'before retention');
-$node->safe_psql('postgres', "SELECT userstream.pause_stream('trimmed')");
+paused('trimmed');
 # what is gone was never delivered: not counted
 $kafka->produce($trimmed->{topic}, [ map { '{"seq": -1}' } 1 .. 30 ], partition => 0);
 $trimmed->produce(20, partition => 0);

@@ -60,11 +60,13 @@ foreach my $page ('/', '/streams', '/feeds', '/dead-letters', '/mirrors')
 }
 like($dashboard->cgi(PATH_INFO => '/streams')->{body}, qr/create_stream\(&#39;users/, 'and how to begin');
 
-# a stream that runs, and one with a hostile name
+# a stream that runs, and one with a hostile name that never did
 sql(q{CREATE TABLE users (id integer PRIMARY KEY, name text)});
 sql(qq{SELECT userstream.create_stream('users', server => 'kafka', topic => '$topic', target => 'users');
-	SELECT userstream.create_stream('$evil', server => 'kafka', topic => '$topic', target => 'users')});
-sql(qq{SELECT userstream.pause_stream('$evil')});
+	BEGIN;
+	SELECT userstream.create_stream('$evil', server => 'kafka', topic => '$topic', target => 'users');
+	SELECT userstream.pause_stream('$evil');
+	COMMIT});
 $kafka->produce($topic, [ (map { "{\"id\": $_, \"name\": \"n$_\"}" } 1 .. 5), '{"id": "</textarea><script>"}',
 		"\xff\xfe", "{\"id\": 9, \"name\": \"\xe2\x80\xae\"}" ], partition => 0);
 ok(wait_until($node, 'postgres', q{SELECT count(*) FROM users}, 6), 'rows are there');

@@ -52,8 +52,10 @@ $node->safe_psql('postgres', qq{
 	SELECT userstream.create_stream('users', server => 'kafka', topic => '$topics{users}', target => 'spark_streams.created_users');
 	SELECT userstream.create_stream('orders', server => 'kafka', topic => '$topics{orders}', target => 'orders', workers => 2);
 	SELECT userstream.create_stream('payments', server => 'kafka', topic => '$topics{payments}', target => 'payments', on_error => 'stop');
+	BEGIN;
 	SELECT userstream.create_stream('<b onclick="x">&', server => 'kafka', topic => '$topics{payments}', target => 'payments');
 	SELECT userstream.pause_stream('<b onclick="x">&');
+	COMMIT;
 	SELECT userstream.create_feed('randomuser', 'randomuser', 'kafka', '$topics{users}', '\$.results[*]', transform => 'format_user(jsonb)', key => 'id');
 	SELECT userstream.create_feed('partners', 'partners', 'kafka', '$topics{users}', '\$.results[*]', retries => 0);
 	SELECT cron.schedule('randomuser', '0 3 1 1 *', \$\$CALL userstream.run_feed('randomuser')\$\$);
