@@ -60,6 +60,24 @@ sub wait_for
 	return 0;
 }
 
+# Asks them until a second brings no other answer.
+sub settles
+{
+	my ($self, @commands) = @_;
+	my $end = time + ($ENV{PG_TEST_TIMEOUT_DEFAULT} || 120);
+	my ($before, $now) = ('', '');
+
+	while (time < $end)
+	{
+		$now = join ' ', map { $self->ask($_) } @commands;
+		return 1 if $now eq $before;
+		$before = $now;
+		select undef, undef, undef, 1;
+	}
+	Test::More::diag("@commands: still changing: $now");
+	return 0;
+}
+
 END
 {
 	my $exit = $?;
