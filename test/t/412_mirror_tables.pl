@@ -243,6 +243,8 @@ foreach my $name ('replaced', 'onward')
 	ok($test->has_state('stopped', $name, 'is not the one that the rows were copied to'), "$name: another table stops the worker that runs");
 	$test->sql("SELECT userstream.resync_mirror('$name')");
 	$test->is_copied('... and resync_mirror has it right', $name);
+	ok($test->wait_for("SELECT lsn IS NOT NULL AND shape ->> 'copied_to' IS NOT NULL FROM userstream.mirror_position
+		JOIN userstream.mirror m ON m.id = mirror_id WHERE m.name = '$name'"), '... and the worker keeps which it is');
 	$test->sql("SELECT userstream.pause_mirror('$name')");
 	ok($test->has_state('paused', $name), '... paused');
 	$test->cql($_) foreach split /; /, $other;
