@@ -86,6 +86,15 @@ extern void us_feed_transform_check(Oid function, Oid owner);
 extern bool us_feed_lock(const UsFeed *feed);
 extern void us_feed_unlock(const UsFeed *feed);
 
+/* beside 1 and 2 of PostgreSQL's own functions, so that no user's lock is ours */
+#define US_FEED_LOCK_CLASS	7
+
+/* whether a row of pg_locks is that lock, held for the feed that an SQL expression numbers */
+#define US_FEED_HOLDS_LOCK(id) \
+	"locktype = 'advisory' AND objsubid = " CppAsString2(US_FEED_LOCK_CLASS) " AND granted" \
+	" AND database = (SELECT oid FROM pg_database WHERE datname = current_database())" \
+	" AND classid = (" id " >> 32)::oid AND objid = (" id " & 4294967295)::oid"
+
 /*
  * us_feed_end_lost_runs -- say of runs whose session is gone that they failed
  *

@@ -23,9 +23,6 @@
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 
-/* beside 1 and 2 of PostgreSQL's own functions, so that no user's lock is ours */
-#define FEED_LOCK_CLASS		7
-
 #define FEED_QUERY \
 	"SELECT id, name, owner, owner_oid, server, server_oid, kafka_server, kafka_server_oid," \
 	" topic, records, transform, transform_oid, key, retries, options, timezone, since_value," \
@@ -176,7 +173,7 @@ static void
 make_lock_tag(const UsFeed *feed, LOCKTAG *tag)
 {
 	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (feed->id >> 32), (uint32) feed->id,
-						 FEED_LOCK_CLASS);
+						 US_FEED_LOCK_CLASS);
 }
 
 bool

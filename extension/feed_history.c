@@ -185,9 +185,7 @@ us_feed_end_lost_runs(int64 locked)
 	run_statement("UPDATE userstream.feed_run r SET state = 'failed', finished_at = clock_timestamp(),"
 				  " error = 'the session that ran it ended before the run did'"
 				  " WHERE state = 'running' AND NOT EXISTS (SELECT FROM userstream.feed f"
-				  " JOIN pg_locks l ON locktype = 'advisory' AND objsubid = 7 AND granted"
-				  " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-				  " AND classid = (f.id >> 32)::oid AND objid = (f.id & 4294967295)::oid"
+				  " JOIN pg_locks ON " US_FEED_HOLDS_LOCK("f.id")
 				  " WHERE f.name = r.feed AND f.id <> $1)", &arguments, NULL, NULL);
 }
 

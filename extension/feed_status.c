@@ -73,11 +73,7 @@ is_locked(const UsFeed *feed)
 	Oid			types[1] = {INT8OID};
 	Datum		values[1] = {Int64GetDatum(feed->id)};
 
-	if (SPI_execute_with_args("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 7"
-							  " AND database = (SELECT oid FROM pg_database"
-							  " WHERE datname = current_database())"
-							  " AND classid = ($1 >> 32)::oid"
-							  " AND objid = ($1 & 4294967295)::oid AND granted",
+	if (SPI_execute_with_args("SELECT 1 FROM pg_locks WHERE " US_FEED_HOLDS_LOCK("$1"),
 							  1, types, values, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read pg_locks");
 	return SPI_processed > 0;

@@ -164,8 +164,10 @@ foreach my $end ('kill -9', 'terminate')
 sub overtake
 {
 	my ($change) = @_;
-	my $pid = sql('SELECT pid ' . WORKER . q{ ORDER BY backend_start LIMIT 1});
+	my $pid;
 
+	wait_until($node, 'postgres', 'SELECT count(*) > 0 ' . WORKER);
+	$pid = sql('SELECT pid ' . WORKER . q{ ORDER BY backend_start LIMIT 1});
 	hold($asked);
 	sql("TRUNCATE held; INSERT INTO held VALUES ($pid)");
 	produce();

@@ -227,11 +227,17 @@ ok(wait_until($node, 'postgres', q{SELECT count(*) FROM pg_stat_activity WHERE b
 order('errors 0 LIST_OFFSETS TOPIC_AUTHORIZATION_FAILED 2');
 like(refusal(), qr/ERROR:  42501: .*HINT/s, 'offsets that may not be asked for: an error at once');
 order('clear LIST_OFFSETS');
-order('topic_error mocked TOPIC_AUTHORIZATION_FAILED');
-like(refusal(), qr/ERROR:  42501: permission denied for topic.*HINT/s, 'a topic that may not be seen: an error at once');
-order('topic_error mocked UNKNOWN_TOPIC_OR_PART');
-like(refusal(), qr/ERROR:  \w+: topic "mocked" does not exist/, 'a topic that nobody knows: an error at once');
-order('topic_error mocked NO_ERROR');
+SKIP:
+{
+	# a broker that has an error to tell of a topic tells no partitions with it, as this one does
+	skip 'librdkafka 2.8 crashes on partitions of a topic that has an error', 5
+	  if !librdkafka_before('2.8') && librdkafka_before('2.9');
+	order('topic_error mocked TOPIC_AUTHORIZATION_FAILED');
+	like(refusal(), qr/ERROR:  42501: permission denied for topic.*HINT/s, 'a topic that may not be seen: an error at once');
+	order('topic_error mocked UNKNOWN_TOPIC_OR_PART');
+	like(refusal(), qr/ERROR:  \w+: topic "mocked" does not exist/, 'a topic that nobody knows: an error at once');
+	order('topic_error mocked NO_ERROR');
+}
 order('errors 0 LIST_OFFSETS NOT_LEADER_FOR_PARTITION 2');
 order('errors 0 METADATA _TRANSPORT 1');
 is(refusal(), '', 'what passes is tried again');

@@ -19,6 +19,7 @@ package UserstreamTest;
 use strict;
 use warnings;
 
+use Carp;
 use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -30,6 +31,7 @@ our @EXPORT = qw(
   userstream_node
   create_server
   wait_until
+  librdkafka_before
 );
 
 # END blocks, which stop what runs, do not run on a signal's default action
@@ -134,6 +136,17 @@ sub wait_until
 	diag("last answer: $out");
 	diag("last error: $err") if defined $err && $err ne '';
 	return 0;
+}
+
+# whether the library that the tests run with, kcat and the extension alike, is older than
+# that, such as '2.2' or '2.6.1'
+sub librdkafka_before
+{
+	my ($version) = @_;
+	my ($has) = PostgreSQL::Test::Utils::run_command([ 'kcat', '-V' ]);
+
+	$has =~ /librdkafka ([0-9.]+)/ or croak "no version of librdkafka: $has";
+	return version->parse("v$1") < version->parse("v$version");
 }
 
 # a port and the one above, for a server that listens on both
