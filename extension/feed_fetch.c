@@ -50,7 +50,7 @@ origin_of(const char *url)
 	return copy;
 }
 
-/* with the parameters that the feed itself adds */
+/* with the parameters that the feed itself counts on; the server's url may begin with others */
 static char *
 page_url(UsFeedRun *run)
 {
@@ -60,9 +60,9 @@ page_url(UsFeedRun *run)
 	if (run->url != NULL)
 		return run->url;
 	if (options->page != NULL)
-		url = keep(run, us_http_url_add(url, psprintf("%s=%d", options->page, run->page)));
+		url = keep(run, us_http_url_set(url, psprintf("%s=%d", options->page, run->page)));
 	if (options->since_parameter != NULL && run->feed->since_value != NULL)
-		url = keep(run, us_http_url_add(url, psprintf("%s=%s", options->since_parameter,
+		url = keep(run, us_http_url_set(url, psprintf("%s=%s", options->since_parameter,
 													  run->feed->since_value)));
 	return url;
 }
@@ -153,6 +153,7 @@ refuse_transfer(UsFeedRun *run, const UsHttpResponse *response)
 		[US_HTTP_OTHER] = ERRCODE_FDW_ERROR
 	};
 	static const char *const hints[] = {
+		[US_HTTP_TRANSIENT] = "Look whether the API answers; timeout_ms and connect_timeout_ms of the server and run_timeout of the feed limit the wait.",
 		[US_HTTP_ADDRESS] = "A superuser can allow it: ALTER SERVER ... OPTIONS (ADD allow_private 'true').",
 		[US_HTTP_TLS] = "The certificate must be signed by an authority that is known: of the system, or in the server's ca_file.",
 		[US_HTTP_TOO_LARGE] = "Ask the API for less at a time, or raise max_bytes of the server.",
@@ -168,9 +169,8 @@ refuse_transfer(UsFeedRun *run, const UsHttpResponse *response)
 			 hints[response->fault] == NULL ? 0 : errhint("%s", hints[response->fault])));
 }
 
-/* milliseconds until the run's end; an error when it is over */
-static int
-time_left(const UsFeedRun *run)
+int
+us_feed_time_left(const UsFeedRun *run)
 {
 	long		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), run->deadline);
 
@@ -189,7 +189,7 @@ us_feed_fetch(UsFeedRun *run)
 	const UsHttpResponse *response;
 
 	run->url = page_url(run);
-	if (us_http_start(run->http, run->url, time_left(run)))
+	if (us_http_start(run->http, run->url, us_feed_time_left(run)))
 	{
 		bool		done;
 

@@ -200,8 +200,13 @@ us_feed_remember(UsFeedRun *run, bool succeeded)
 	add(&arguments, TIMESTAMPTZOID,
 		TimestampTzGetDatum(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms)),
 		succeeded || wait_ms < 0);
+	/* of what the feed was when the run began: it may have been altered meanwhile */
+	add(&arguments, OIDOID, ObjectIdGetDatum(run->feed->server_oid), false);
+	add(&arguments, JSONBOID, JsonbPGetDatum(run->feed->raw_options), false);
 	run_statement("UPDATE userstream.feed SET since_value = coalesce($2, since_value),"
 				  " next_allowed_at = $3"
-				  " WHERE id = $1 AND (since_value, next_allowed_at) IS DISTINCT FROM"
+				  " WHERE id = $1 AND server_oid = $4"
+				  " AND options -> 'since' IS NOT DISTINCT FROM $5 -> 'since'"
+				  " AND (since_value, next_allowed_at) IS DISTINCT FROM"
 				  " (coalesce($2, since_value), $3)", &arguments, NULL, NULL);
 }

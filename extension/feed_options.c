@@ -61,6 +61,7 @@ static void
 json_path_context(void *argument)
 {
 	errcontext("JSON path of \"%s\"", (const char *) argument);
+	errhint("Write a path of PostgreSQL's, such as \"$.results[*]\".");
 }
 
 Datum

@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 
 #define MAX_CHARSET_LENGTH	64
+#define HTTP_NO_CONTENT		204
 
 /* the encoding that a Content-Type names; UTF-8, which JSON is by its standard, if none */
 static int
@@ -99,11 +100,21 @@ us_feed_bad_record(UsFeedPage *page, const char *value, int value_len,
 	MemoryContextSwitchTo(old);
 }
 
+/* no content is no records, where content that has none is nothing too */
+static bool
+has_no_records(const UsFeedRun *run, const UsHttpResponse *response)
+{
+	return response->size == 0 &&
+		(response->status == HTTP_NO_CONTENT || run->feed->options.ndjson);
+}
+
 void
 us_feed_page_read(UsFeedRun *run, const UsHttpResponse *response)
 {
 	char	   *text;
 
+	if (has_no_records(run, response))
+		return;
 	EnsurePortalSnapshotExists();
 	SPI_connect();
 	us_feed_records_begin(run);

@@ -114,6 +114,9 @@ extern void us_feed_cpu_begin(UsFeedRun *run);
 extern void us_feed_cpu_spent(UsFeedRun *run, UsFeedPart part);
 extern void us_feed_cpu_report(const UsFeedRun *run);
 
+/* milliseconds until the run's end; HV000 when it is over */
+extern int	us_feed_time_left(const UsFeedRun *run);
+
 /*
  * us_feed_fetch -- ask for the page where the run stands
  *

@@ -64,6 +64,27 @@ is_scheme(CURLU *handle, const char *const *schemes)
 	return result;
 }
 
+static bool
+has_control(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char) *text <= ' ' || *text == 0x7f)
+			return true;
+	return false;
+}
+
+/* one that libcurl reads in the same way when it is shown or compared: "%31" is 1, which is 0.0.0.1 */
+static bool
+has_plain_host(CURLU *handle, const char *url, bool proxy)
+{
+	char	   *origin = us_http_url_origin(url);
+	bool		result = has_part(handle, CURLUPART_HOST) && origin != NULL &&
+		!has_control(origin) && (proxy || us_http_url_same_origin(url, origin));
+
+	free(origin);
+	return result;
+}
+
 const char *
 us_http_url_problem(const char *url, bool proxy)
 {
@@ -73,9 +94,8 @@ us_http_url_problem(const char *url, bool proxy)
 	CURLU	   *handle;
 
 	/* blanks and controls would be cut or encoded by some and not by others */
-	for (const char *c = url; *c != '\0'; c++)
-		if ((unsigned char) *c <= ' ' || *c == 0x7f)
-			return "It holds a blank or a control character, which a URL writes as %20 or the like.";
+	if (has_control(url))
+		return "It holds a blank or a control character, which a URL writes as %20 or the like.";
 
 	handle = parse_url(url);
 	if (handle == NULL)
@@ -85,8 +105,8 @@ us_http_url_problem(const char *url, bool proxy)
 			"Its scheme is not http or https.";
 	else if (has_part(handle, CURLUPART_USER) || has_part(handle, CURLUPART_PASSWORD))
 		problem = "It holds a user name or password, and every role can read the options of a server.";
-	else if (!has_part(handle, CURLUPART_HOST))
-		problem = "It names no host.";
+	else if (!has_plain_host(handle, url, proxy))
+		problem = "It names no host, or one that is encoded.";
 	curl_url_cleanup(handle);
 	return problem;
 }
@@ -117,37 +137,62 @@ us_http_url_same_origin(const char *a, const char *b)
 	return result;
 }
 
-/* whether a query "a=1&b=2" has a parameter with the name of a pair */
+/* whether a parameter "a=1" of a query has the name of a pair, however it is encoded */
 static bool
-has_parameter(const char *query, const char *pair)
+has_name(const char *parameter, const char *pair)
 {
-	size_t		length = strcspn(pair, "=");
+	int			length;
+	char	   *name = curl_easy_unescape(NULL, parameter, (int) strcspn(parameter, "=&"), &length);
+	bool		result = name != NULL && (size_t) length == strcspn(pair, "=") &&
+		memcmp(name, pair, (size_t) length) == 0;
 
-	while (query != NULL && *query != '\0')
-	{
-		if (strncmp(query, pair, length) == 0 && strchr("=&", query[length]) != NULL)
-			return true;
-		query = strchr(query, '&');
-		if (query != NULL)
-			query++;
-	}
-	return false;
+	curl_free(name);
+	return result;
 }
 
-char *
-us_http_url_add(const char *url, const char *pair)
+/* takes the parameters with the name of a pair out of a query "a=1&b=2"; whether there were any */
+static bool
+remove_parameters(char *query, const char *pair)
+{
+	bool		any = false;
+
+	for (char *at = query; *at != '\0';)
+	{
+		char	   *next = at + strcspn(at, "&");
+
+		next += *next == '&';
+		if (has_name(at, pair))
+		{
+			memmove(at, next, strlen(next) + 1);
+			any = true;
+		}
+		else
+			at = next;
+	}
+	return any;
+}
+
+/* with one more parameter; of one that is there already, either it or the new one stays */
+static char *
+with_parameter(const char *url, const char *pair, bool replace)
 {
 	CURLU	   *handle = parse_url(url);
 	char	   *query;
 	char	   *text = NULL;
 	char	   *result = NULL;
+	bool		is_there;
+	CURLUcode	rc = CURLUE_OK;
 
 	if (handle == NULL)
 		return NULL;
 	query = url_part(handle, CURLUPART_QUERY);
-	if (has_parameter(query, pair))
+	is_there = query != NULL && remove_parameters(query, pair);
+	if (is_there && replace)
+		rc = curl_url_set(handle, CURLUPART_QUERY, query[0] == '\0' ? NULL : query, 0);
+	if (is_there && !replace)
 		result = strdup(url);
-	else if (curl_url_set(handle, CURLUPART_QUERY, pair,
+	else if (rc == CURLUE_OK &&
+			 curl_url_set(handle, CURLUPART_QUERY, pair,
 						  CURLU_APPENDQUERY | CURLU_URLENCODE) == CURLUE_OK &&
 			 (text = url_part(handle, CURLUPART_URL)) != NULL)
 		result = strdup(text);
@@ -155,6 +200,18 @@ us_http_url_add(const char *url, const char *pair)
 	curl_free(text);
 	curl_url_cleanup(handle);
 	return result;
+}
+
+char *
+us_http_url_add(const char *url, const char *pair)
+{
+	return with_parameter(url, pair, false);
+}
+
+char *
+us_http_url_set(const char *url, const char *pair)
+{
+	return with_parameter(url, pair, true);
 }
 
 char *

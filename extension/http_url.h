@@ -32,6 +32,9 @@ extern bool us_http_url_same_origin(const char *a, const char *b);
  */
 extern char *us_http_url_add(const char *url, const char *pair);
 
+/* the same, but a parameter of that name has the new value afterwards */
+extern char *us_http_url_set(const char *url, const char *pair);
+
 /* a link as it stands on a page; malloc'd, NULL when it is none */
 extern char *us_http_url_resolve(const char *page, const char *link);
 

@@ -5,7 +5,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(79);
+SELECT plan(80);
 
 DROP ROLE IF EXISTS us_feeder, us_other, us_watcher;
 CREATE ROLE us_feeder LOGIN;
@@ -40,7 +40,7 @@ SELECT is(server_with($$method 'GET'$$),
 	E'HV002: option "url" is required\nName the API: OPTIONS (url ''https://host/path'').', 'a url is needed');
 SELECT is(split_part(server_with(format('url %L', url)), E'\n', 1), 'HV024: invalid value for option "url"', url || ' is no url of an API')
 FROM unnest(ARRAY['file:///etc/passwd', 'gopher://example.org/', 'example.org', 'http://', 'https://exa mple.org/',
-	'ftp://example.org/']) AS url;
+	'ftp://example.org/', 'http://exam%7Fple.org/']) AS url;
 SELECT is(server_with($$url 'https://me:s3cr3t@example.org/'$$),
 	E'HV024: invalid value for option "url"\n'
 	'It holds a user name or password, and every role can read the options of a server.\n'

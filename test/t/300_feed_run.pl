@@ -102,6 +102,10 @@ $to = make_feed('next', '/next?pages=3', records => q{'$.items[*]'}, key => q{'i
 is_run('next', 'succeeded 3 3/3/0/0', 'a page names the next one');
 is(messages_of($to), qq(p1|{"id": "p1"}\np2|{"id": "p2"}\np3|{"id": "p3"}), 'until one does not');
 
+make_feed('self', '/self', records => q{'$.items[*]'}, options => q{'{"next": "$.next"}'});
+like((run_feed($node, 'postgres', 'self'))[1], qr/the next page of feed "self" is the page itself/, 'nor names itself');
+is(last_run($node, 'postgres', 'self', 'state, pages, records_produced'), 'failed|1|1', 'which ends the run');
+
 $to = make_feed('resumed', '/flaky?key=resumed&at=2&results=10&seed=1&total=30', records => q{'$.results[*]'},
 	key => q{'login.uuid'}, options => q{'{"page": "page"}'}, retries => 1);
 is_run('resumed', 'succeeded 3 20/20/0/0', 'another attempt goes on with the page that failed');
@@ -114,6 +118,32 @@ is_run('since', 'succeeded 1 2/2/0/0', 'what is new since ever');
 is_run('since', 'succeeded 1 2/2/0/0', 'what is new since the last success');
 is(join(' ', map { m{^GET (\S+)} } $api->requests), '/since /since?after=2', 'is asked for by its parameter');
 is(messages_of($to) =~ tr/|//dr, join("\n", map { qq({"id": $_}) } 1 .. 4), 'and comes once');
+$node->safe_psql('postgres', q{SELECT userstream.alter_feed('since', retries => 1)});
+is_run('since', 'succeeded 1 2/2/0/0', 'also after another change');
+$node->safe_psql('postgres', q{SELECT userstream.alter_feed('since', options => '{"since": {"parameter": "later", "path": "$.newest"}}')});
+is_run('since', 'succeeded 1 2/2/0/0', 'with another parameter');
+is(join(' ', map { m{^GET (\S+)} } ($api->requests)[2, 3]), '/since?after=4 /since', 'it begins anew');
+
+# a run tells nothing of what it read to a feed that reads something else by now
+create_gate($node, 'postgres');
+make_feed('changed', '/since', records => q{'$.items[*]'}, transform => q{'gated(jsonb)'},
+	options => q{'{"since": {"parameter": "after", "path": "$.newest"}}'});
+my $run = start_feed($node, 'postgres', 'changed');
+ok(is_at_gate($node, 'postgres'), 'a run is under way');
+$node->safe_psql('postgres', q{SELECT userstream.alter_feed('changed', options => '{"since": {"parameter": "later", "path": "$.newest"}}')});
+ok(open_gate($node, 'postgres'), 'while its feed is altered');
+is($run->(), '', 'it ends well');
+is($node->safe_psql('postgres', q{SELECT since_value IS NULL FROM userstream.feed WHERE name = 'changed'}), 't', 'and the feed begins anew');
+
+# where the url has these parameters already, it says where to begin
+$api->forget_requests;
+$to = make_feed('from_here', '/since?a=1&after=10&%61fter=11&b=2', records => q{'$.items[*]'},
+	options => q{'{"since": {"parameter": "after", "path": "$.newest"}}'});
+run_feed($node, 'postgres', 'from_here') for 1 .. 2;
+is(join(' ', map { m{^GET (\S+)} } $api->requests), '/since?a=1&after=10&%61fter=11&b=2 /since?a=1&b=2&after=13',
+	'a value of the url is the first one only');
+make_feed('page_2', '/api/?page=2&results=100&seed=1&total=250', records => q{'$.results[*]'}, options => q{'{"page": "page"}'});
+is_run('page_2', 'succeeded 4 250/250/0/0', 'pages are counted from 1, whatever the url says');
 
 # ---------------------------------------------------------------------------
 # records
@@ -124,6 +154,11 @@ is( $node->safe_psql('postgres',
 		"SELECT owner = current_user, stream IS NULL, topic, sqlstate, octet_length(value), error LIKE '%json%'
 		   FROM userstream.dead_letter WHERE feed = 'lines'"),
 	"t|t|$to|22P02|40|t", 'and is kept with its bytes and the reason');
+
+make_feed('no_lines', '/text?body=', options => q{'{"format": "ndjson"}'});
+is_run('no_lines', 'succeeded 1 0/0/0/0', 'no line is no record');
+make_feed('no_content', '/status?code=204&body=');
+is_run('no_content', 'succeeded 1 0/0/0/0', 'nor is there one where nothing is, as status 204 says');
 
 $to = make_feed('exact', '/text?body=[{"n":12345678901234567890.1234567890123456789,"e":1e-20,"z":1.10}]');
 is_run('exact', 'succeeded 1 1/1/0/0', 'numbers');

@@ -130,6 +130,31 @@ my ($code);
 is($code, 0, 'a run before that time');
 like($err, qr/NOTICE: +run of feed "later" skipped: the API asked not to be called before /, 'is skipped');
 is(last_run($node, 'postgres', 'later', 'state'), 'skipped', 'and so it is written down');
+create_api_server($node, 'postgres', 'api_instead', $api->url('/bom'));
+$node->safe_psql('postgres', q{SELECT userstream.alter_feed('later', server => 'api_instead')});
+run_feed($node, 'postgres', 'later');
+is(last_run($node, 'postgres', 'later', 'state'), 'succeeded', 'another API can be asked at once');
+
+# run_timeout ends what else would not end
+run_fails('endless_503', '/status?code=503', 'HTTP status 503', 'attempts without end',
+	feed => { retries => 100, options => q{'{"run_timeout": "3s"}'} });
+is($node->safe_psql('postgres', q{SELECT count(*) BETWEEN 2 AND 8 FROM userstream.feed_run WHERE feed = 'endless_503'}), 't',
+	'end with run_timeout');
+run_fails('endless_wait', '/silence', 'Operation timed out', 'a response that does not come until run_timeout',
+	feed => { retries => 100, options => q{'{"run_timeout": 1}'} }, server => "timeout_ms '10min'");
+$node->safe_psql('postgres', q{CREATE FUNCTION pause(r jsonb) RETURNS jsonb LANGUAGE plpgsql AS
+	$$ BEGIN PERFORM pg_sleep(1.1); RETURN r; END $$});
+make_feed('endless_work', '/api/?results=1', feed => { transform => q{'pause(jsonb)'}, retries => 5,
+		records => q{'$.results[*]'}, options => q{'{"run_timeout": 1}'} });
+run_feed($node, 'postgres', 'endless_work');
+is(last_run($node, 'postgres', 'endless_work', 'state, attempt, records_produced, error'),
+	'failed|1|0|the run takes longer than its run_timeout of 1 s', 'nothing is sent after it');
+
+# an API that is asked by POST; where a redirect leads it may be GET
+run_succeeds('post', '/api/?results=2', '1 1 0', 'POST', server => q{method 'POST'});
+run_succeeds("post_$_", "/redirect?code=$_&to=/api/?results=$_", '1 1 0', "POST and status $_", server => q{method 'POST'}) foreach 301, 302, 303, 307, 308;
+is(join(' ', map { m{^(\S+) /api/\?results=(\d+)} ? "$1 $2" : () } grep { m{/api/\?results=(?:2|3\d\d) } } $api->requests),
+	'POST 2 GET 301 GET 302 GET 303 POST 307 POST 308', 'is what the API sees');
 
 # ---------------------------------------------------------------------------
 # R58: where a run goes
@@ -203,14 +228,14 @@ my $crawling = background("CALL userstream.run_feed('crawl')");
 # ---------------------------------------------------------------------------
 # R53, R54: bodies
 # ---------------------------------------------------------------------------
-my %copies = map { $_ => $kafka->new_topic("body_$_", 1) } qw(api gzip deflate chunked);
+my %copies = map { $_ => $kafka->new_topic("body_$_", 1) } qw(api gzip deflate br chunked);
 foreach my $kind (sort keys %copies)
 {
 	run_succeeds("body_$kind", ($kind eq 'api' ? '/api/' : "/$kind") . '?results=50&seed=1', '50 50 0', "$kind: all records",
 		feed => { topic => "'$copies{$kind}'", records => "'\$.results[*]'", key => "'login.uuid'" });
 }
 my $plain = values_of($copies{api});
-is(length $plain > 10_000 && values_of($copies{$_}), $plain, "$_: the same body") foreach qw(gzip deflate chunked);
+is(length $plain > 10_000 && values_of($copies{$_}), $plain, "$_: the same body") foreach qw(gzip deflate br chunked);
 
 make_feed('bomb', '/bomb?mb=100', server => "max_bytes '8MB'");
 my ($before, $after) = map { /(\d+)/ } grep { /VmHWM/ } split /\n/,
@@ -244,8 +269,8 @@ run_succeeds('scalar', '/text?body=7', '1 1 0', 'and so is a number');
 # ---------------------------------------------------------------------------
 # TLS
 # ---------------------------------------------------------------------------
-run_fails('plain', "https://127.0.0.1:$port/", 'could not get a response', 'TLS with a server that has none',
-	server => "connect_timeout_ms '1000'");
+run_fails('plain', "https://127.0.0.1:$port/", 'could not get a response of \S+: SSL connection timeout', 'TLS with a server that has none',
+	server => "connect_timeout_ms '1000', timeout_ms '10min'");
 {
 	my $dir = "${PostgreSQL::Test::Utils::tmp_check}/tls";
 	my $tls_port = PostgreSQL::Test::Cluster::get_free_port();
@@ -289,13 +314,24 @@ run_fails('plain', "https://127.0.0.1:$port/", 'could not get a response', 'TLS 
 waitpid $crawling, 0;
 like(last_run($node, 'postgres', 'crawl', "state || ' ' || error"), qr/^failed could not get a response.*too slow/s,
 	'a body that comes too slowly is not waited for until timeout_ms');
+# one that does not take connections: as many wait already as may
+my $busy = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "socket: $!";
+listen $busy, 0;
+my @before_us = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $busy->sockport, Blocking => 0) } 1 .. 4;
+my $connect = 'http://127.0.0.1:' . $busy->sockport . '/';
+run_fails('slow_connect', $connect, 'Failed to connect to .* after 1\d\d\d ms', 'connect, until connect_timeout_ms',
+	server => "connect_timeout_ms '1000', timeout_ms '10min'");
+make_feed('cancel_connect', $connect, server => q{connect_timeout_ms '10min', timeout_ms '10min'});
+make_feed('cancel_tls', "https://127.0.0.1:$port/", server => q{connect_timeout_ms '10min', timeout_ms '10min'});
 foreach my $kind (qw(silence after_header drip endless))
 {
 	run_fails("slow_$kind", "/$kind", 'could not get a response', "$kind, until timeout_ms", server => "timeout_ms '700ms'");
 	make_feed("cancel_$kind", "/$kind");
 }
-foreach my $kind (qw(silence after_header drip endless))
+foreach my $kind (qw(connect tls silence after_header drip endless))
 {
+	like((run_feed($node, 'postgres', "cancel_$kind", connstr => $node->connstr('postgres') . " options='-c statement_timeout=1s'"))[1],
+		qr/canceling statement due to statement timeout/, "$kind: statement_timeout ends it");
 	my $child = background("CALL userstream.run_feed('cancel_$kind')");
 
 	ok(is_waiting("cancel_$kind"), "$kind: a run waits");
@@ -320,6 +356,7 @@ foreach my $kind (qw(silence after_header drip endless))
 			"SELECT state, error FROM userstream.feed_run WHERE feed = 'cancel_$kind' AND state <> 'skipped' ORDER BY id DESC LIMIT 1"),
 		'cancelled|canceling statement due to user request', "$kind: and is written down");
 }
+close $_ foreach $busy, grep { defined } @before_us;
 # a name that is being looked up: the thread that does it is left behind
 make_feed('hanging', 'http://hang.invalid/');
 {
@@ -333,6 +370,12 @@ make_feed('hanging', 'http://hang.invalid/');
 			"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%run_feed%' AND pid <> pg_backend_pid()", 0),
 		'a cancelled one ends, and its session too, while the name is still being looked up');
 	is(last_run($node, 'postgres', 'hanging', 'state'), 'cancelled', 'and is written down');
+	$child = background("CALL userstream.run_feed('hanging')");
+	ok(is_waiting('hanging'), 'another one waits for it');
+	is($node->safe_psql('postgres',
+			"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE query LIKE '%run_feed%' AND pid <> pg_backend_pid()"),
+		't', 'a terminated session ends meanwhile, too');
+	waitpid $child, 0;
 	$node->safe_psql('postgres', "ALTER SERVER api_hanging OPTIONS (ADD timeout_ms '500')");
 	like((run_feed($node, 'postgres', 'hanging'))[1], qr/could not get a response of http:\S+: .*timed out/,
 		'timeout_ms counts for names too');

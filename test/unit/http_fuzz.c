@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "extension/feed_split.h"
 #include "extension/http_secret.h"
@@ -68,25 +69,43 @@ ends_with(const char *url, const char *value)
 }
 
 static const char *
+judge_longer(const char *url, const char *longer, const char *again)
+{
+	if (longer == NULL || again == NULL)
+		return "a parameter makes a URL none";
+	if (us_http_url_problem(longer, false) != NULL || !us_http_url_same_origin(url, longer))
+		return "a parameter leads to elsewhere";
+	/* libcurl may write %FF as %ff */
+	if (strcasecmp(longer, again) != 0)
+		return "a parameter comes twice";
+	return NULL;
+}
+
+static const char *
 judge_parameter(const char *url, const char *pair)
 {
 	size_t		name = strspn(pair, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 	char	   *longer;
 	char	   *again;
-	const char *wrong = NULL;
+	const char *wrong;
 
 	if (name == 0 || pair[name] != '=')
 		return NULL;
 	longer = us_http_url_add(url, pair);
-	if (longer == NULL)
-		return "a parameter makes a URL none";
-	again = us_http_url_add(longer, pair);
-	if (us_http_url_problem(longer, false) != NULL || !us_http_url_same_origin(url, longer))
-		wrong = "a parameter leads to elsewhere";
-	else if (again == NULL || strcmp(longer, again) != 0)
-		wrong = "a parameter comes twice";
-	else if (strcmp(url, longer) != 0 && !ends_with(longer, pair + name + 1))
+	again = longer == NULL ? NULL : us_http_url_add(longer, pair);
+	wrong = judge_longer(url, longer, again);
+	if (wrong == NULL && strcmp(url, longer) != 0 && !ends_with(longer, pair + name + 1))
 		wrong = "a parameter has another value";
+	free(longer);
+	free(again);
+	if (wrong != NULL)
+		return wrong;
+
+	longer = us_http_url_set(url, pair);
+	again = longer == NULL ? NULL : us_http_url_set(longer, pair);
+	wrong = judge_longer(url, longer, again);
+	if (wrong == NULL && !ends_with(longer, pair + name + 1))
+		wrong = "a parameter keeps its value";
 	free(longer);
 	free(again);
 	return wrong;
