@@ -74,6 +74,8 @@ extern bool us_feed_is_home(const UsFeed *feed);
 /* refuses a definition that comes from another database; 55000 */
 extern void us_feed_check_home(const UsFeed *feed);
 
+#define US_FEED_TRANSFORM_HINT	"A transform is f(jsonb), and returns jsonb or SETOF jsonb."
+
 /*
  * us_feed_transform_check -- whether a function can be a transform, and an
  * owner may call it

@@ -49,6 +49,12 @@ check_values(UsFeedArgs *args)
 	us_feed_options_read(args->options, &args->parsed);
 }
 
+static Oid
+resolve(const char *transform)
+{
+	return us_expand_resolve(transform, "transform", US_FEED_TRANSFORM_HINT);
+}
+
 void
 us_feed_args_create(FunctionCallInfo fcinfo, UsFeedArgs *args)
 {
@@ -71,7 +77,7 @@ us_feed_args_create(FunctionCallInfo fcinfo, UsFeedArgs *args)
 	us_args_check_name("feed", args->name);
 	check_values(args);
 	transform = us_args_text(fcinfo, ARG_TRANSFORM, NULL);
-	args->transform_oid = transform == NULL ? InvalidOid : us_expand_resolve(transform);
+	args->transform_oid = transform == NULL ? InvalidOid : resolve(transform);
 }
 
 /* the old options with the new ones over them; a JSON null removes when stored */
@@ -96,7 +102,7 @@ kept_transform(const UsFeed *feed)
 {
 	if (feed->transform == NULL || us_feed_is_home(feed))
 		return feed->transform_oid;
-	return us_expand_resolve(feed->transform);
+	return resolve(feed->transform);
 }
 
 void
@@ -133,7 +139,7 @@ us_feed_args_alter(FunctionCallInfo fcinfo, const UsFeed *feed, UsFeedArgs *args
 	if (transform == NULL)
 		args->transform_oid = kept_transform(feed);
 	else if (strcmp(transform, CLEAR) != 0)
-		args->transform_oid = us_expand_resolve(transform);
+		args->transform_oid = resolve(transform);
 }
 
 char *

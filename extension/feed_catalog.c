@@ -155,7 +155,7 @@ us_feed_transform_check(Oid function, Oid owner)
 				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 				 errmsg("function %s cannot be the transform of a feed",
 						format_procedure(function)),
-				 errhint("A transform takes one jsonb and returns jsonb or SETOF jsonb.")));
+				 errhint("%s", US_FEED_TRANSFORM_HINT)));
 	if (us_namespace_aclcheck(schema, owner, ACL_USAGE) != ACLCHECK_OK ||
 		us_function_aclcheck(function, owner, ACL_EXECUTE) != ACLCHECK_OK)
 		ereport(ERROR,

@@ -305,6 +305,7 @@ take_option(const char *name, const JsonbValue *value, UsStreamOptions *result, 
 
 		if (value->type != jbvString || len < (size_t) rule->min || len > (size_t) rule->max)
 			refuse_value(rule, text, rule->max == 1 ? "The value is not a text of one byte." :
+						 value->type == jbvString ? "The value is empty." :
 						 "The value is not a text.", rule->hint, error);
 		else
 			*(char **) field = text;

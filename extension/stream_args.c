@@ -144,6 +144,24 @@ names_filter(Jsonb *options)
 }
 
 static void
+take_key(ArrayType *key, UsStreamArgs *args)
+{
+	if (array_contains_nulls(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"key\" must not hold a null"),
+				 errhint("Name the columns of a unique constraint of the target: key => '{...}'.")));
+	args->nkey = us_catalog_names(key, NAMEOID, &args->key);
+	for (int i = 1; i < args->nkey; i++)
+		for (int j = 0; j < i; j++)
+			if (strcmp(args->key[i], args->key[j]) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_DUPLICATE_COLUMN),
+						 errmsg("column \"%s\" is named twice in key", args->key[i]),
+						 errhint("Name each column once.")));
+}
+
+static void
 take_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args)
 {
 	if (!PG_ARGISNULL(ARG_SERVER))
@@ -154,7 +172,7 @@ take_arguments(FunctionCallInfo fcinfo, UsStreamArgs *args)
 	take_text(fcinfo, ARG_FORMAT, &args->format);
 	take_text(fcinfo, ARG_MODE, &args->mode);
 	if (!PG_ARGISNULL(ARG_KEY))
-		args->nkey = us_catalog_names(PG_GETARG_ARRAYTYPE_P(ARG_KEY), NAMEOID, &args->key);
+		take_key(PG_GETARG_ARRAYTYPE_P(ARG_KEY), args);
 	if (!PG_ARGISNULL(ARG_COLUMNS))
 		args->columns = columns_arg(fcinfo);
 	if (!PG_ARGISNULL(ARG_TRANSFORM))

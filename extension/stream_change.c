@@ -11,6 +11,7 @@
 #include "extension/shmem.h"
 #include "extension/stream_access.h"
 #include "extension/stream_args.h"
+#include "extension/stream_check.h"
 #include "miscadmin.h"
 
 PG_FUNCTION_INFO_V1(us_drop_stream);
@@ -65,6 +66,18 @@ us_pause_stream(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* what resuming does not mend, such as an owner who may not log in */
+static void
+note_problem(UsStream *stream)
+{
+	char	   *problem;
+
+	stream->stop_reason = NULL;
+	problem = us_stream_problem(stream);
+	if (problem != NULL)
+		ereport(NOTICE, (errmsg("stream \"%s\" stays stopped: %s", stream->name, problem)));
+}
+
 Datum
 us_resume_stream(PG_FUNCTION_ARGS)
 {
@@ -95,5 +108,7 @@ us_resume_stream(PG_FUNCTION_ARGS)
 	SPI_finish();
 	us_restore(saved);
 	us_wake_at_commit();
+	note_problem(stream);
+	us_stream_warn_idle(name);
 	PG_RETURN_VOID();
 }

@@ -64,9 +64,11 @@ extern int	us_expand_failed_at(const UsExpand *expand);
 /*
  * us_expand_resolve -- the function that a signature, such as app.f(jsonb), names
  *
- * Errors:  what regprocedure's input raises, with a hint
+ * In:      what  the word for it, such as "transform"
+ *          hint  which functions can be one
+ * Errors:  22023 what is no signature; what regprocedure's input raises, with a hint
  */
-extern Oid	us_expand_resolve(const char *signature);
+extern Oid	us_expand_resolve(const char *signature, const char *what, const char *hint);
 
 /*
  * us_expand_check -- whether a function can be the filter or transform of a stream

@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "extension/compat.h"
 #include "miscadmin.h"
+#include "parser/scansup.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -71,17 +72,29 @@ us_expand_gives_rows(Oid function)
 	return us_expand_read_function(function, &read) && read.type != JSONBOID;
 }
 
+static const char *
+what_for(bool is_filter)
+{
+	return is_filter ? "filter" : "transform";
+}
+
+static const char *
+hint_for(bool is_filter)
+{
+	return is_filter ?
+		"A filter is f(userstream.message) or f(jsonb), and returns boolean." :
+		"A transform is f(userstream.message) or f(jsonb), and returns jsonb or rows of the target, one or SETOF.";
+}
+
 static void
 refuse(const char *signature, bool is_filter, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 			 errmsg("function %s cannot be the %s of a stream", signature,
-					is_filter ? "filter" : "transform"),
+					what_for(is_filter)),
 			 errdetail_internal("%s", detail),
-			 is_filter ?
-			 errhint("A filter is f(userstream.message) or f(jsonb), and returns boolean.") :
-			 errhint("A transform is f(userstream.message) or f(jsonb), and returns jsonb or rows of the target, one or SETOF.")));
+			 errhint("%s", hint_for(is_filter))));
 }
 
 static void
@@ -120,7 +133,7 @@ us_expand_find_function(Oid oid, const char *signature, Oid target, const char *
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("%s %s does not exist any more",
-						is_filter ? "filter" : "transform", signature),
+						what_for(is_filter), signature),
 				 is_filter ?
 				 errhint("Name a function, also when it has the same name: userstream.alter_stream(..., options => '{\"filter\": ...}').") :
 				 errhint("Name a function, also when it has the same name: userstream.alter_stream(..., transform => ...).")));
@@ -129,22 +142,43 @@ us_expand_find_function(Oid oid, const char *signature, Oid target, const char *
 }
 
 static void
-report_signature(void *arg)
+report_signature(void *hint)
 {
-	(void) arg;
-	if (geterrcode() != ERRCODE_UNDEFINED_FUNCTION)
-		errhint("Write the function with its argument, such as app.format_user(jsonb).");
-	else
+	if (geterrcode() == ERRCODE_UNDEFINED_FUNCTION || geterrcode() == ERRCODE_UNDEFINED_SCHEMA)
 		errhint("Create it first, or write its schema too, such as app.format_user(jsonb): it is looked for in your search_path.");
+	else
+		errhint("%s", (const char *) hint);
+}
+
+/* regprocedure's input also takes an oid, and "-" for none; of a bare name it says little */
+static void
+check_signature(const char *signature, const char *what, const char *hint)
+{
+	const char *last = signature + strlen(signature);
+
+	while (last > signature && scanner_isspace(last[-1]))
+		last--;
+	if (strchr(signature, '(') != NULL && last[-1] == ')')
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid %s \"%s\"", what, signature),
+			 errdetail("It is not a function's name with the type of its argument in parentheses."),
+			 errhint("%s", hint)));
 }
 
 /* with the caller's search path, as he would call it */
 Oid
-us_expand_resolve(const char *signature)
+us_expand_resolve(const char *signature, const char *what, const char *hint)
 {
-	ErrorContextCallback callback = {error_context_stack, report_signature, NULL};
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,
+		.callback = report_signature,
+		.arg = unconstify(char *, hint)
+	};
 	Datum		function;
 
+	check_signature(signature, what, hint);
 	error_context_stack = &callback;
 	function = DirectFunctionCall1(regprocedurein, CStringGetDatum(signature));
 	error_context_stack = callback.previous;
@@ -154,7 +188,9 @@ us_expand_resolve(const char *signature)
 Oid
 us_expand_check(Oid kept, const char *signature, Oid target, const char *format, Oid owner)
 {
-	Oid			oid = OidIsValid(kept) ? kept : us_expand_resolve(signature);
+	bool		is_filter = !OidIsValid(target);
+	Oid			oid = OidIsValid(kept) ? kept :
+		us_expand_resolve(signature, what_for(is_filter), hint_for(is_filter));
 
 	(void) us_expand_find_function(oid, signature, target, format);
 	if (us_function_aclcheck(oid, owner, ACL_EXECUTE) != ACLCHECK_OK)

@@ -230,7 +230,8 @@ us_sink_begin(UsSink *sink)
 	if (sink->relation == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("target table does not exist any more"),
+				 errmsg("target table %s does not exist any more",
+						sink->name != NULL ? sink->name : sink->stream->target),
 				 errhint("Name another target with userstream.alter_stream.")));
 
 	if (sink->compiled != sink->changes || us_sink_was_renamed(sink))

@@ -5,7 +5,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(149);
+SELECT plan(158);
 
 -- of a run that failed
 DROP ROLE IF EXISTS us_plain, us_group, us_offline;
@@ -233,6 +233,22 @@ SELECT is(create_with('{"key": "''{id}''"}'),
 SELECT is(create_with('{"transform": "''f(jsonb)''"}'),
 	E'42883: function "f(jsonb)" does not exist\n'
 	'Create it first, or write its schema too, such as app.format_user(jsonb): it is looked for in your search_path.', 'a transform has to be there');
+SELECT is(create_with(format('{"transform": "''%s''"}', t)),
+	format(E'22023: invalid transform "%s"\nIt is not a function''s name with the type of its argument in parentheses.\n'
+		'A transform is f(userstream.message) or f(jsonb), and returns jsonb or rows of the target, one or SETOF.', t),
+	format('a transform "%s" is no signature: says what one is', t))
+FROM unnest(ARRAY['f', 'f(jsonb', '', '16384', 'app.f jsonb)']) AS t;
+SELECT is(create_with('{"transform": "''f(no_such_type)''"}'),
+	E'42704: type "no_such_type" does not exist\n'
+	'A transform is f(userstream.message) or f(jsonb), and returns jsonb or rows of the target, one or SETOF.', 'its argument is one of two types');
+SELECT is(create_with('{"transform": "''no_such_schema.f(jsonb)''"}'),
+	E'3F000: schema "no_such_schema" does not exist\n'
+	'Create it first, or write its schema too, such as app.format_user(jsonb): it is looked for in your search_path.', 'its schema has to be there');
+SELECT is(create_with('{"mode": "''upsert''", "key": "''{id,NULL}''"}'),
+	E'22004: argument "key" must not hold a null\n'
+	'Name the columns of a unique constraint of the target: key => ''{...}''.', 'a column of the key has a name');
+SELECT is(create_with('{"mode": "''upsert''", "key": "''{id,name,id}''"}'),
+	E'42701: column "id" is named twice in key\nName each column once.', 'and each another');
 SELECT is(create_with('{"start_at": "''erliest''"}'),
 	E'22023: invalid start_at "erliest"\nPerhaps you meant "earliest".', 'a mistyped start is corrected');
 SELECT is(create_with('{"on_error": "''skip all''"}'),

@@ -347,7 +347,7 @@ SELECT matches(refusal('SELECT retry()'), '^42501: permission denied for table i
 RESET ROLE;
 SELECT matches(refusal('SELECT retry()'), '^42501: permission denied for table items', 'the owner''s counts, not the caller''s');
 DROP TABLE items;
-SELECT matches(refusal('SELECT retry()'), E'^42P01: target table does not exist any more\n', 'a target that is gone');
+SELECT matches(refusal('SELECT retry()'), E'^42P01: target table public\\.items does not exist any more\n', 'a target that is gone');
 ROLLBACK;
 
 DROP FUNCTION letter, retry;

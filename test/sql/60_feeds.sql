@@ -184,6 +184,9 @@ ROLLBACK;
 -- ---------------------------------------------------------------------------
 SELECT is(create_with('{"transform": "''nothing(jsonb)''"}'), E'42883: function "nothing(jsonb)" does not exist\n'
 	'Create it first, or write its schema too, such as app.format_user(jsonb): it is looked for in your search_path.', 'a transform that is not there');
+SELECT is(create_with('{"transform": "''nothing''"}'), E'22023: invalid transform "nothing"\n'
+	'It is not a function''s name with the type of its argument in parentheses.\n'
+	'A transform is f(jsonb), and returns jsonb or SETOF jsonb.', 'a transform that is no signature: says what one is');
 SELECT is(split_part(create_with(arguments), E'\n', 1), expected, arguments)
 FROM (VALUES
 	('{"name": "NULL"}', '22004: argument "name" must not be null'),

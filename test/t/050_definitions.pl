@@ -130,6 +130,9 @@ $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $
 my $elsewhere = 'stopped|definition comes from another database; '
   . 'userstream.adopt() continues from the restored positions';
 is(status_of($node, 'restored', 'twice'), $elsewhere, 'a restored stream is stopped and says what to do');
+like(error_of("SELECT userstream.resume_stream('twice')", 'restored'),
+	qr/NOTICE: .*stream "twice" stays stopped: definition comes from another database; userstream.adopt\(\)/,
+	'resume_stream does not help it, and says what does');
 is( $node->safe_psql('restored', 'SELECT count(*) FROM userstream.partition_status'),
 	3, 'its positions are there');
 is( $node->safe_psql('restored', 'SET ROLE clerk; SELECT stream FROM userstream.dead_letter'),
@@ -167,6 +170,8 @@ is(status_of($node, 'postgres', 'twice'), $off, 'switched off, the views say so'
 like(error_of("SELECT userstream.create_stream('idle', 'kafka', '$topic', 't')"),
 	qr/WARNING:.*stream "idle" will not run yet\nDETAIL:  The setting "userstream.enabled" is off/,
 	'create_stream warns');
+like(error_of("SELECT userstream.resume_stream('twice')"), qr/WARNING:.*stream "twice" will not run yet/,
+	'so does resume_stream');
 $node->safe_psql('postgres', 'ALTER SYSTEM RESET userstream.enabled');
 
 $node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
