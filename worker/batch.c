@@ -275,9 +275,11 @@ write_rows(UsAttempt *attempt)
 	us_session_constraints_immediate();
 
 	attempt->phase = US_PHASE_ROWS;
-	for (int from = 0; from < batch->nmessages; from += US_SINK_WINDOW)
-		us_window_write(&attempt->run, batch->messages + from,
-						Min(US_SINK_WINDOW, batch->nmessages - from));
+	for (int from = 0, count; from < batch->nmessages; from += count)
+	{
+		count = Min(us_sink_window(batch->sink), batch->nmessages - from);
+		us_window_write(&attempt->run, batch->messages + from, count);
+	}
 
 	attempt->phase = US_PHASE_TARGET;
 	us_sink_end(batch->sink);

@@ -46,6 +46,7 @@ struct UsSink
 	UsSinkRow  *rows;			/* made when first used */
 	int			nrows;
 	bool		direct;
+	int			direct_window;	/* rows written together where they go in directly */
 	bool		may_suppress;	/* the table can drop rows without an error */
 	UsExpand   *expand;			/* messages that give any number of rows; else NULL */
 	MemoryContext expand_context;	/* reset for each chunk of messages */

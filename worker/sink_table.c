@@ -108,6 +108,7 @@ us_sink_create(MemoryContext context, const UsStream *stream)
 	sink->stream = stream;
 	sink->target = stream->target_oid;
 	sink->failed_row = -1;
+	sink->direct_window = US_SINK_LARGE_WINDOW;
 	sink->changes = 1;
 	sink->plan_context = AllocSetContextCreate(context, "sink plan", ALLOCSET_DEFAULT_SIZES);
 	sink->forget_plans.func = forget_plans;
@@ -306,6 +307,19 @@ us_sink_note(UsSink *sink, int i)
 	row->removes = us_map_is_removal(sink->map);
 	if (!row->removes)
 		us_map_note_present(sink->map, row->present);
+}
+
+int
+us_sink_window(const UsSink *sink)
+{
+	return sink->direct && sink->expand == NULL ? sink->direct_window : US_SINK_WINDOW;
+}
+
+void
+us_sink_note_window(UsSink *sink, bool had_failure)
+{
+	sink->direct_window = had_failure ? US_SINK_WINDOW :
+		Min(sink->direct_window * 2, US_SINK_LARGE_WINDOW);
 }
 
 uint64

@@ -56,7 +56,15 @@ extern TupleTableSlot *us_sink_slot(UsSink *sink, int i);
 /* right after the map filled slot i from a message: what else there is to know of it */
 extern void us_sink_note(UsSink *sink, int i);
 
-#define US_SINK_WINDOW	1000	/* rows mapped ahead and written together at most */
+/*
+ * Rows mapped ahead and written together at most.  More of them make an index
+ * cheaper, where rows go straight into a table (sink_direct.c).  One that fails
+ * takes all of its window back, so after one windows are small for a while.
+ */
+#define US_SINK_WINDOW			1000
+#define US_SINK_LARGE_WINDOW	10000
+extern int	us_sink_window(const UsSink *sink);
+extern void us_sink_note_window(UsSink *sink, bool had_failure);
 
 /*
  * us_sink_write -- write slots[order[from .. to)]

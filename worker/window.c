@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * worker/window.c
- *    up to a thousand messages -> rows, so that one bad message costs one
+ *    a window of messages -> rows, so that one bad message costs one
  *
  * Runs in stream workers, inside the batch's transaction, and in that of a
  * caller of retry_dead_letters.  Rows go in by chunks, each in a
@@ -34,11 +34,11 @@ typedef struct Window
 	UsRun	   *run;
 	const UsMessage *messages;
 	int			nrows;
-	int			order[US_SINK_WINDOW];	/* rows in order: numbers of slots = of messages */
-	bool		mapped[US_SINK_WINDOW]; /* by slot: whether it holds its row already */
+	int		   *order;			/* rows in order: numbers of slots = of messages */
+	bool	   *mapped;			/* by slot: whether it holds its row already */
 	/* where messages expand, as order: rows of each, and how many the table took */
-	int			rows_of[US_SINK_WINDOW];
-	int			written_of[US_SINK_WINDOW];
+	int		   *rows_of;
+	int		   *written_of;
 } Window;
 
 static const UsMessage *
@@ -372,6 +372,7 @@ write_rows(Window *window)
 	int			suspect = FAILED_ROW_UNKNOWN;
 	int			run_start = 0;	/* row after the last bad one */
 	int			from = 0;
+	bool		had_failure = false;
 
 	while (from < window->nrows)
 	{
@@ -384,9 +385,12 @@ write_rows(Window *window)
 		{
 			count_rows(window, from, to, written);
 			from = to;
-			chunk = from == suspect ? 1 : Min(chunk * 2, US_SINK_WINDOW);
+			chunk = from == suspect ? 1 : Min(chunk * 2, window->nrows);
+			continue;
 		}
-		else if (to - from == 1)
+
+		had_failure = true;
+		if (to - from == 1)
 		{
 			int			slotno = window->order[from];
 			const char *column = window->mapped[slotno] ? NULL :
@@ -409,6 +413,7 @@ write_rows(Window *window)
 			chunk = shrink_chunk(from, to, failed_row);
 		}
 	}
+	us_sink_note_window(run->sink, had_failure);
 }
 
 void
@@ -417,7 +422,7 @@ us_window_write(UsRun *run, const UsMessage *messages, int count)
 	Window		window;
 	MemoryContext old;
 
-	Assert(count <= US_SINK_WINDOW);
+	Assert(count <= us_sink_window(run->sink));
 
 	window.run = run;
 	window.messages = messages;
@@ -425,6 +430,10 @@ us_window_write(UsRun *run, const UsMessage *messages, int count)
 
 	MemoryContextReset(run->row_context);
 	old = MemoryContextSwitchTo(run->row_context);
+	window.order = palloc(sizeof(int) * count);
+	window.mapped = palloc(sizeof(bool) * count);
+	window.rows_of = palloc(sizeof(int) * count);
+	window.written_of = palloc(sizeof(int) * count);
 	us_map_begin_batch(us_sink_map(run->sink), run->row_context);
 
 	if (us_sink_expands(run->sink))

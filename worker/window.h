@@ -50,7 +50,7 @@ struct UsRun
 /*
  * us_window_write -- messages[0 .. count) to rows, bad ones to dead letters
  *
- * In:      count      US_SINK_WINDOW at most
+ * In:      count      us_sink_window() at most
  * Needs:   us_sink_begin done
  * Errors:  transient ones and those of the definition; a message's own error
  *          never leaves it
