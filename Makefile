@@ -89,6 +89,7 @@ OBJS = \
 	worker/batch.o \
 	worker/replay.o \
 	worker/trial.o \
+	worker/trim.o \
 	worker/position.o \
 	worker/dead_letter.o \
 	worker/incident.o \
@@ -99,7 +100,6 @@ OBJS = \
 	worker/fault.o \
 	worker/kafka_source.o \
 	worker/kafka_queue.o \
-	worker/flow.o \
 	worker/limit.o \
 	worker/balance.o \
 	worker/balance_plan.o \

@@ -49,8 +49,7 @@ us_guc_init(void)
 
 	DefineCustomIntVariable("userstream.queue_memory",
 							"Memory at most for messages fetched ahead, per worker.",
-							"0 chooses: 4 MB, or 112 MB with a librdkafka that lacks fetch.queue.backoff.ms. A worker begins with 16 MB at most and takes "
-							"more when it empties them too fast; a message counts as 384 bytes at least; "
+							"0 chooses: 4 MB. A message counts as 384 bytes at least; "
 							"the server's own queued.max.messages.kbytes and queued.min.messages win.",
 							&us_guc_queue_memory_kb,
 							0,

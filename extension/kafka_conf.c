@@ -262,6 +262,18 @@ us_kafka_conf_create(const UsOptionList *options, char *errstr, size_t errstr_si
 	return conf;
 }
 
+/* no call is made for it; this one does so, and sets what is set */
+void
+us_kafka_wake(struct rd_kafka_s *rk, const UsOptionList *options)
+{
+	const char *username = find_value(options, "sasl.username");
+	const char *password = find_value(options, "sasl.password");
+
+	/* refuses NULL only */
+	(void) rd_kafka_sasl_set_credentials(rk, username != NULL ? username : "",
+										 password != NULL ? password : "");
+}
+
 void
 us_kafka_hide_secrets(const UsOptionList *options, char *text, size_t text_size)
 {

@@ -105,6 +105,15 @@ extern void us_kafka_authentication_text(const UsOptionList *options, const char
 struct rd_kafka_s;
 
 /*
+ * us_kafka_wake -- have all broker threads of a handle look round
+ *
+ * In:      options  those that the handle was made with
+ * A consumer's look again then whether their queue has room for more messages.
+ * Never waits.
+ */
+extern void us_kafka_wake(struct rd_kafka_s *rk, const UsOptionList *options);
+
+/*
  * us_kafka_destroy -- end a librdkafka handle in bounded time
  *
  * librdkafka's own destroy can wait for ever while brokers are away, so it

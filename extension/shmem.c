@@ -363,14 +363,6 @@ us_slot_report_recovered(void)
 }
 
 void
-us_slot_report_throughput(int64 bytes_per_second)
-{
-	LWLockAcquire(us_shared->lock, LW_EXCLUSIVE);
-	us_shared->slots[my_slotno].bytes_per_second = bytes_per_second;
-	LWLockRelease(us_shared->lock);
-}
-
-void
 us_slot_report_stages(const int64 *stage_us)
 {
 	UsSlot	   *slot = &us_shared->slots[my_slotno];
@@ -381,14 +373,13 @@ us_slot_report_stages(const int64 *stage_us)
 }
 
 void
-us_slot_report_limit(UsLimit limit, double share, int queue_kb)
+us_slot_report_limit(UsLimit limit, double share)
 {
 	UsSlot	   *slot = &us_shared->slots[my_slotno];
 
 	LWLockAcquire(us_shared->lock, LW_EXCLUSIVE);
 	slot->limit = limit;
 	slot->limit_share = share;
-	slot->queue_kb = queue_kb;
 	LWLockRelease(us_shared->lock);
 }
 

@@ -60,7 +60,7 @@ typedef enum UsStage
 typedef enum UsLimit
 {
 	US_LIMIT_NONE = 0,			/* all is read, or nothing stands out */
-	US_LIMIT_QUEUE,				/* messages come too slowly, as the queue is full now and then */
+	US_LIMIT_FETCH,				/* messages come too slowly, though they are there */
 	US_LIMIT_TRANSFORM,			/* from here on: the stage of that name */
 	US_LIMIT_INSERT,
 	US_LIMIT_INDEX,
@@ -104,11 +104,9 @@ typedef struct UsSlot
 	char		last_error[US_ERROR_TEXT_LEN];	/* empty = none */
 	TimestampTz last_error_at;	/* 0 = never */
 	TimestampTz failing_since;	/* 0 = not failing */
-	int64		bytes_per_second;	/* of the last backlog of stream workers here; 0 = unknown */
 	int64		stage_us[US_STAGE_COUNT];	/* of a stream worker: microseconds since it started */
 	UsLimit		limit;			/* of a stream worker, lately ... */
 	double		limit_share;	/* ... and the part of its time that this takes, 0 .. 1 */
-	int			queue_kb;		/* fetched ahead at most; 0 = as the server's options say */
 	UsMirrorLive mirror;		/* of a mirror worker */
 } UsSlot;
 
@@ -182,9 +180,8 @@ extern bool us_slot_stop_requested(void);
 extern void us_slot_report(UsState state, double rows_per_second);
 extern void us_slot_report_error(UsState state, const char *error);
 extern void us_slot_report_recovered(void);
-extern void us_slot_report_throughput(int64 bytes_per_second);
 extern void us_slot_report_stages(const int64 *stage_us);
-extern void us_slot_report_limit(UsLimit limit, double share, int queue_kb);
+extern void us_slot_report_limit(UsLimit limit, double share);
 extern void us_slot_report_mirror(const UsMirrorLive *live);
 
 /*

@@ -242,9 +242,9 @@ hint(const UsStream *stream, const UsSlot *slot)
 	{
 		case US_LIMIT_NONE:
 			break;
-		case US_LIMIT_QUEUE:
-			return psprintf("%d %% of the time goes into waiting for messages, as a queue of %d MB is emptied too fast: raise userstream.queue_memory",
-							percent, Max(slot->queue_kb / 1024, 1));
+		case US_LIMIT_FETCH:
+			return psprintf("%d %% of the time goes into waiting for messages that are in Kafka: where brokers are far away, raise fetch.message.max.bytes and fetch.max.bytes of the server, and userstream.queue_memory",
+							percent);
 		case US_LIMIT_TRANSFORM:
 			return psprintf("%d %% of the time goes into filter and transform: %s, or make the functions cheaper",
 							percent, more_workers(stream));

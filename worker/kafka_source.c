@@ -138,12 +138,11 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 {
 	UsSource   *source;
 	rd_kafka_conf_t *conf;
-	int			queue_kb;
 
 	conf = us_kafka_conf_create(config->options, errstr, errstr_size);
 	if (conf == NULL)
 		return NULL;
-	queue_kb = us_kafka_queue_set(conf, config);
+	us_kafka_queue_set(conf, config);
 	if (!set_own_properties(conf, config, errstr, errstr_size))
 	{
 		rd_kafka_conf_destroy(conf);
@@ -155,7 +154,6 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 		source->topic = strdup(config->topic);
 		source->broken = calloc((size_t) config->nassignments, sizeof(int32_t));
 		source->options = config->options;
-		source->queue_kb = queue_kb;
 	}
 	if (source == NULL || source->topic == NULL || source->broken == NULL)
 	{
@@ -184,6 +182,7 @@ us_source_open(const UsSourceConfig *config, char *errstr, size_t errstr_size)
 	}
 
 	us_source_set_log_level(source, config->log_level);
+	us_kafka_queue_begin(source);
 	open_queues(source);
 	/* first: behind a waiting fetch the answer would come when that one's does */
 	us_kafka_source_ask_watermarks(source, config);
@@ -411,6 +410,7 @@ us_source_poll(UsSource *source, UsMessage *messages, int max)
 		return 0;
 
 	fetched = rd_kafka_consume_batch_queue(source->messages, 0, chunk, want);
+	us_kafka_queue_took(source, chunk, fetched > 0 ? (size_t) fetched : 0);
 	for (ssize_t i = 0; i < fetched; i++)
 	{
 		rd_kafka_message_t *from = chunk[i];

@@ -13,6 +13,7 @@
 /* librdkafka's types, opaque here */
 struct rd_kafka_s;
 struct rd_kafka_conf_s;
+struct rd_kafka_message_s;
 struct rd_kafka_queue_s;
 struct rd_kafka_topic_partition_list_s;
 
@@ -26,7 +27,8 @@ struct UsSource
 	const UsOptionList *options;
 	struct rd_kafka_topic_partition_list_s *first_low;	/* watermarks at the start; */
 	struct rd_kafka_topic_partition_list_s *first_high; /* NULL = unknown */
-	int			queue_kb;		/* 0 = the server's own options */
+	int64_t		wake_bytes;		/* taken before the library is woken; 0 = it wakes by itself */
+	int64_t		taken_bytes;	/* since it was */
 	int			log_level;
 	bool		publishing;		/* positions are on their way to the broker ... */
 	bool		publish_lost;	/* or did not get there */
@@ -43,12 +45,13 @@ struct UsSource
 /* the broker's answer to us_source_publish, as librdkafka's error code */
 extern void us_kafka_source_published(UsSource *source, int error);
 
-/*
- * us_kafka_queue_set -- the size of the queue, and our defaults for fetching
- *
- * What the server's options say wins.  Returns what us_source_queue_kb will.
- */
-extern int	us_kafka_queue_set(struct rd_kafka_conf_s *conf, const UsSourceConfig *config);
+/* the size of the queue, and our defaults for fetching; what the server's options say wins */
+extern void us_kafka_queue_set(struct rd_kafka_conf_s *conf, const UsSourceConfig *config);
+
+/* what was taken from the queue, 0 too, makes room: the library may have to be told */
+extern void us_kafka_queue_begin(UsSource *source);
+extern void us_kafka_queue_took(UsSource *source, struct rd_kafka_message_s **messages,
+								size_t count);
 
 /* ask the broker for the watermarks to begin with, a second at most */
 extern void us_kafka_source_ask_watermarks(UsSource *source, const UsSourceConfig *config);

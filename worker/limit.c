@@ -3,8 +3,7 @@
  *    what a stream worker's speed ends at, while messages wait to be read
  *
  * Runs in stream workers, with each report.  Only what somebody can change
- * counts: of a broker that is slow itself nothing is said, for then the queue
- * never was full.
+ * counts.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -20,7 +19,7 @@ static const struct
 	UsStage		stage;
 	UsLimit		limit;
 }			limits[] = {
-	{US_STAGE_FETCH_WAIT, US_LIMIT_QUEUE},
+	{US_STAGE_FETCH_WAIT, US_LIMIT_FETCH},
 	{US_STAGE_TRANSFORM, US_LIMIT_TRANSFORM},
 	{US_STAGE_INSERT, US_LIMIT_INSERT},
 	{US_STAGE_INDEX, US_LIMIT_INDEX},
@@ -31,8 +30,9 @@ static const struct
 static bool
 is_cause(const UsWorker *worker, UsLimit limit)
 {
-	if (limit == US_LIMIT_QUEUE)
-		return worker->queue_short;
+	/* an error says more */
+	if (limit == US_LIMIT_FETCH)
+		return !worker->failing;
 	/* the disk is not to blame for storing dead letters */
 	if (limit == US_LIMIT_COMMIT)
 		return worker->batch->dead_letters == 0;
@@ -58,6 +58,5 @@ us_limit_report(const UsWorker *worker)
 	}
 	if (!worker->behind || total_us < LIMIT_SECONDS * 1e6)
 		limit = US_LIMIT_NONE;
-	us_slot_report_limit(limit, limit == US_LIMIT_NONE ? 0 : share,
-						 worker->source != NULL ? us_source_queue_kb(worker->source) : 0);
+	us_slot_report_limit(limit, limit == US_LIMIT_NONE ? 0 : share);
 }

@@ -64,7 +64,7 @@ typedef struct UsSourceConfig
 	const char *topic;
 	const char *group_id;		/* librdkafka wants one; nothing is ever read from it */
 	const char *client_id;
-	int			queue_memory_kb;	/* of keys and values fetched ahead; > 0 */
+	int			queue_memory_kb;	/* of keys and values fetched ahead; 0 = as much as is of use */
 	int			log_level;		/* lines up to this level become events; syslog's, -1 = none */
 	int			nassignments;
 	const UsAssignment *assignments;
@@ -90,12 +90,6 @@ extern UsSource *us_source_open(const UsSourceConfig *config, char *errstr, size
  * smaller than this.
  */
 #define US_QUEUE_MESSAGE_BYTES	384
-
-/* the largest queue that is of use with this version of the library */
-extern int	us_source_queue_limit_kb(void);
-
-/* what the source was opened with; 0: the server's own options say it */
-extern int	us_source_queue_kb(const UsSource *source);
 
 /* lines of the library up to another level; -1 = none */
 extern void us_source_set_log_level(UsSource *source, int log_level);

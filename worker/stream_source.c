@@ -16,7 +16,6 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
-#include "worker/flow.h"
 #include "worker/stream_source.h"
 
 #define CLOSE_TIMEOUT_MS	1000
@@ -34,7 +33,7 @@ us_worker_open_source(UsWorker *worker)
 	UsSourceConfig config = {
 		.options = &worker->options,
 		.topic = worker->stream->topic,
-		.queue_memory_kb = us_flow_queue_kb(worker),
+		.queue_memory_kb = us_guc_queue_memory_kb,
 		.log_level = us_guc_log_level,
 		.assignments = assignments
 	};
@@ -42,6 +41,7 @@ us_worker_open_source(UsWorker *worker)
 	char		errstr[512];
 
 	worker->reopen = false;
+	worker->queue_memory_kb = us_guc_queue_memory_kb;
 	config.group_id = config.client_id = group;
 	for (int i = 0; i < batch->npartitions; i++)
 	{
@@ -63,9 +63,6 @@ us_worker_open_source(UsWorker *worker)
 					(errcode(ERRCODE_CONNECTION_FAILURE),
 					 errmsg("could not open topic \"%s\": %s", worker->stream->topic, errstr)));
 		}
-		ereport(DEBUG1,
-				(errmsg_internal("stream \"%s\" fetches %d MB ahead", worker->stream->name,
-								 us_source_queue_kb(worker->source) / 1024)));
 	}
 
 	us_worker_expect_word(worker);
@@ -145,14 +142,15 @@ us_worker_watch_options(void)
 	CacheRegisterSyscacheCallback(USERMAPPINGOID, note_options_change, (Datum) 0);
 }
 
-void
-us_worker_follow_options(UsWorker *worker)
+/* the options of the server, if they are others now */
+static bool
+take_options(UsWorker *worker)
 {
 	UsOptionList options;
 	MemoryContext context = CurrentMemoryContext;
 
-	if (!options_changed || worker->batch->nmessages > 0)
-		return;
+	if (!options_changed)
+		return false;
 	options_changed = false;
 
 	StartTransactionCommand();
@@ -161,11 +159,26 @@ us_worker_follow_options(UsWorker *worker)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 	if (us_server_same_options(&options, &worker->options))
+		return false;
+	worker->options = options;
+	return true;
+}
+
+void
+us_worker_follow_options(UsWorker *worker)
+{
+	const char *changed = NULL;
+
+	if (worker->batch->nmessages > 0)
+		return;
+	if (worker->queue_memory_kb != us_guc_queue_memory_kb)
+		changed = "userstream.queue_memory";
+	if (take_options(worker))
+		changed = "the options of its server";
+	if (changed == NULL)
 		return;
 
 	ereport(LOG,
-			(errmsg("stream \"%s\" connects anew: the options of its server changed",
-					worker->stream->name)));
-	worker->options = options;
+			(errmsg("stream \"%s\" connects anew: %s changed", worker->stream->name, changed)));
 	us_worker_reopen_source(worker);
 }

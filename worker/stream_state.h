@@ -20,6 +20,7 @@ typedef struct UsWorker
 	UsSink	   *sink;
 	UsBatch    *batch;
 	UsSource   *source;			/* NULL: no partition to read */
+	int			queue_memory_kb;	/* what the setting was when it was opened */
 	WaitEventSet *wait_set;		/* latch, postmaster, source */
 	UsEvent    *stops;			/* per partition: what stops it once the batch is committed */
 
@@ -40,10 +41,6 @@ typedef struct UsWorker
 
 	int			log_level;		/* of the source */
 
-	TimestampTz flow_since;		/* messages come without a wait since then; 0 = none do */
-	int64		flow_bytes;		/* so much, committed, as the source's queue counts */
-	int64		bytes_per_second;	/* of the last backlog; 0 = unknown */
-	bool		queue_short;	/* it was emptied and cannot be larger */
 	int64		untrimmed_bytes;	/* taken since memory was given back to the system */
 
 	double		rows_per_second;	/* smoothed over some seconds */

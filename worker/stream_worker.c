@@ -31,7 +31,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "worker/flow.h"
 #include "worker/incident.h"
 #include "worker/launcher.h"
 #include "worker/session.h"
@@ -40,6 +39,7 @@
 #include "worker/stream_source.h"
 #include "worker/stream_state.h"
 #include "worker/topic_watch.h"
+#include "worker/trim.h"
 
 #define SAFETY_INTERVAL_MS	10000	/* looks at the source this often even if nothing wakes it */
 #define FAILING_INTERVAL_MS 1000	/* ... and this often while the source fails */
@@ -119,7 +119,6 @@ take_chunk(UsWorker *worker)
 	batch->nmessages += count;
 	if (count > 0)
 	{
-		us_flow_begin(worker);
 		worker->silent_at = 0;
 		us_worker_recovered(worker);
 	}
@@ -270,7 +269,6 @@ schedule_retry(UsWorker *worker, const UsBatchError *error)
 	int			delay_ms = us_worker_retry_delay(&worker->retries, RETRY_FIRST_MS, RETRY_MAX_MS);
 	bool		outside = strncmp(error->sqlstate, "08", 2) == 0;
 
-	us_flow_interrupt(worker);
 	worker->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms);
 	us_worker_failing(worker, outside ? US_STATE_WAITING : US_STATE_BLOCKED, error->text);
 }
@@ -317,7 +315,7 @@ commit_batch(UsWorker *worker)
 			worker->retries = 0;
 			us_worker_recovered(worker);
 			us_worker_report_batch(worker);
-			us_flow_note_batch(worker);
+			us_trim_note_batch(worker);
 			us_batch_clear(batch);
 			worker->unpublished = true;
 			(void) us_worker_publish(worker);
@@ -371,14 +369,8 @@ wait_for_work(UsWorker *worker)
 	WaitEvent	event;
 
 	us_worker_report_idle(worker);
-	if (worker->batch->nmessages == 0 && us_flow_end(worker))
-	{
-		us_worker_reopen_source(worker);
-		ereport(LOG,
-				(errmsg("stream \"%s\" empties its queue too fast: it fetches %d MB ahead from now on",
-						worker->stream->name, us_flow_queue_kb(worker) / 1024)));
-		return;
-	}
+	if (worker->batch->nmessages == 0 && !worker->behind)
+		us_trim(worker);
 	pgstat_report_stat(true);
 	us_stage_enter(worker->retry_at != 0 ? US_STAGE_RETRY_WAIT :
 				   worker->behind ? US_STAGE_FETCH_WAIT : US_STAGE_IDLE);
@@ -462,7 +454,6 @@ us_stream_worker_main(Datum arg)
 	MemoryContextSwitchTo(context);
 	worker = palloc0(sizeof(UsWorker));
 	worker->slot = slot;
-	worker->bytes_per_second = slot.bytes_per_second;
 	if (!load(worker, &slot))
 		return;
 	MyUsWorker = worker;

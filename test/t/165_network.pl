@@ -67,6 +67,12 @@ $proxy->ask('clear');
 $proxy->ask('rate 100000');
 $delivery->produce(1000);
 $delivery->is_delivered('postgres', 'network', '100 kB a second');
+$proxy->ask('rate 500000');
+$delivery->produce_with('"filler": "' . 'x' x 1000 . '"', 4000);
+ok( wait_until($node, 'postgres',
+		q{SELECT hint LIKE '%waiting for messages that are in Kafka%fetch.max.bytes%' FROM userstream.stream_status}, 't'),
+	'... as long as much is to be read, a hint names the limit');
+$delivery->is_delivered('postgres', 'network', '500 kB a second');
 $proxy->ask('rate 1');
 $delivery->produce(1000);
 is_in_state('waiting', '.', 'a byte a second: waits and says why');

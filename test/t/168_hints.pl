@@ -90,32 +90,5 @@ foreach my $case (@cases)
 	ok(wait_until($node, 'postgres', "SELECT state, hint IS NULL $status", 'caught_up|t'), "$name: not when all is read");
 }
 
-# ---------------------------------------------------------------------------
-# a queue that is too small matters where librdkafka waits a second when it is full
-# ---------------------------------------------------------------------------
-SKIP:
-{
-	skip 'a small queue does', 4 unless librdkafka_before('2.2');
-
-	my $filler = 'x' x 20_000;
-	my $delivery = DeliveryTest->new($node, $kafka, $kafka->new_topic('queues', 1));
-	my $status = q{FROM userstream.stream_status WHERE stream = 'queues'};
-
-	set(q(userstream.queue_memory = '1MB'));
-	$delivery->create_target('postgres', 'queues');
-	$delivery->produce_with(qq("filler": "$filler"), 2500);
-	# so slow that the library finds the queue full, so quick that it is soon empty
-	ask(q{CREATE FUNCTION slow_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.002); RETURN new; END';
-		CREATE TRIGGER slow BEFORE INSERT ON queues FOR EACH ROW EXECUTE FUNCTION slow_row()});
-	$delivery->create_stream('postgres', 'queues');
-	ok( wait_until($node, 'postgres',
-			"SELECT hint LIKE '%waiting for messages, as a queue of 1 MB % raise userstream.queue_memory' $status", 't'),
-		'queues: the limit is named')
-	  or diag(ask("SELECT * $status"));
-	set(q(userstream.queue_memory = '64MB'));
-	$delivery->is_delivered('postgres', 'queues', 'queues');
-	ok(wait_until($node, 'postgres', "SELECT state, hint IS NULL $status", 'caught_up|t'), 'queues: not when all is read');
-}
-
 $node->stop('fast');
 done_testing();
