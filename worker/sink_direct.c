@@ -171,45 +171,49 @@ place_of(Datum value, const FormData_pg_attribute *attribute)
 }
 
 /*
- * The rows in the order in which a btree takes them with the least effort, each
- * near the one before; NULL: as they are.  Any order is right: an entry that
- * fails takes the whole chunk back, and its row is then tried again alone,
- * behind those before it.  Sorting begins to pay where the large window does.
+ * The rows in the order of a column, about, so that each meets the pages of an
+ * index that the one before met; NULL: as they are.  Sorting begins to pay
+ * where the large window does.
  */
 static Entry *
-sort_entries(const Direct *direct, Relation index, const IndexInfo *info)
+sort_rows(TupleTableSlot **slots, int count, AttrNumber attnum)
 {
-	AttrNumber	attnum = info->ii_IndexAttrNumbers[0];
 	Entry	   *entries;
 
-	if (direct->count <= US_SINK_WINDOW || attnum <= 0 || index->rd_rel->relam != BTREE_AM_OID)
+	if (count <= US_SINK_WINDOW || attnum <= 0)
 		return NULL;
 
-	entries = palloc(sizeof(Entry) * direct->count);
-	for (int i = 0; i < direct->count; i++)
+	entries = palloc(sizeof(Entry) * count);
+	for (int i = 0; i < count; i++)
 	{
 		bool		isnull;
-		Datum		value = slot_getattr(direct->slots[i], attnum, &isnull);
+		Datum		value = slot_getattr(slots[i], attnum, &isnull);
 
 		entries[i].place = isnull ? PG_UINT64_MAX :
-			place_of(value, TupleDescAttr(direct->slots[i]->tts_tupleDescriptor, attnum - 1));
+			place_of(value, TupleDescAttr(slots[i]->tts_tupleDescriptor, attnum - 1));
 		entries[i].row = i;
 	}
-	qsort(entries, direct->count, sizeof(Entry), compare_entries);
+	qsort(entries, count, sizeof(Entry), compare_entries);
 	return entries;
 }
 
+/*
+ * Entries of one index.  Any order is right: one that fails takes the whole
+ * chunk back, and its row is then tried again alone, behind those before it.
+ */
 static void
 insert_entries_of(const Direct *direct, int index)
 {
 	/* the same target, as if it had this index alone */
 	ResultRelInfo result = *direct->result;
-	Entry	   *entries;
+	Entry	   *entries = NULL;
 
 	result.ri_NumIndices = 1;
 	result.ri_IndexRelationDescs += index;
 	result.ri_IndexRelationInfo += index;
-	entries = sort_entries(direct, result.ri_IndexRelationDescs[0], result.ri_IndexRelationInfo[0]);
+	if (result.ri_IndexRelationDescs[0]->rd_rel->relam == BTREE_AM_OID)
+		entries = sort_rows(direct->slots, direct->count,
+							result.ri_IndexRelationInfo[0]->ii_IndexAttrNumbers[0]);
 
 	for (int i = 0; i < direct->count; i++)
 	{
@@ -307,6 +311,8 @@ us_sink_direct_upsert(UsSink *sink, TupleTableSlot **slots, int count)
 	TupleTableSlot *old;
 	TupleTableSlot *new;
 	List	   *indexes;
+	Entry	   *entries = sort_rows(slots, count, sink->upsert->key->attnums[0]);
+	TupleTableSlot **rows = slots;
 	int			nleft = 0;
 
 	CheckCmdReplicaIdentity(sink->relation, CMD_UPDATE);
@@ -315,15 +321,19 @@ us_sink_direct_upsert(UsSink *sink, TupleTableSlot **slots, int count)
 	new = MakeSingleTupleTableSlot(sink->descriptor, &TTSOpsVirtual);
 	indexes = list_make1_oid(sink->upsert->key->index);
 	complete_rows(&direct, slots, count);
+	if (entries != NULL)
+		rows = memcpy(palloc(sizeof(TupleTableSlot *) * count), slots,
+					  sizeof(TupleTableSlot *) * count);
 
 	for (int i = 0; i < count; i++)
 	{
+		TupleTableSlot *row = rows[entries == NULL ? i : entries[i].row];
 		ItemPointerData place;
 
-		if (us_check_index_constraints(direct.result, slots[i], direct.estate, &place, indexes))
-			direct.slots[direct.count++] = slots[i];
-		else if (!update_row(&direct, &place, slots[i], old, new))
-			slots[nleft++] = slots[i];
+		if (us_check_index_constraints(direct.result, row, direct.estate, &place, indexes))
+			direct.slots[direct.count++] = row;
+		else if (!update_row(&direct, &place, row, old, new))
+			slots[nleft++] = row;
 		ResetPerTupleExprContext(direct.estate);
 	}
 	if (direct.count > 0)

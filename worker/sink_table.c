@@ -312,7 +312,11 @@ us_sink_note(UsSink *sink, int i)
 int
 us_sink_window(const UsSink *sink)
 {
-	return sink->direct && sink->expand == NULL ? sink->direct_window : US_SINK_WINDOW;
+	const UsUpsert *upsert = sink->upsert;
+	bool		direct = upsert == NULL ? sink->direct :
+		upsert->nplans == 1 && upsert->plans->direct;	/* all messages have all columns */
+
+	return direct && sink->expand == NULL ? sink->direct_window : US_SINK_WINDOW;
 }
 
 void

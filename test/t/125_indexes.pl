@@ -28,11 +28,12 @@ ask('CREATE EXTENSION amcheck; CREATE TABLE released (name text)');
 # is free.  Messages: $make->(0), $make->(1) ..., as JSON.
 sub fill
 {
-	my ($name, $columns, $indexes, $make) = @_;
+	my ($name, $columns, $indexes, $make, %args) = @_;
+	my $args = join '', map { ", $_ => $args{$_}" } sort keys %args;
 	my $topic = $kafka->new_topic($name, 1);
 
 	ask("CREATE TABLE $name ($columns); $indexes");
-	ask("SELECT userstream.create_stream('$name', 'kafka', '$topic', '$name')");
+	ask("SELECT userstream.create_stream('$name', 'kafka', '$topic', '$name'$args)");
 	my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
 			"DO \$\$BEGIN LOCK $name; WHILE NOT EXISTS (SELECT FROM released WHERE name = '$name') LOOP PERFORM pg_sleep(0.05); END LOOP; END\$\$" ],
 		'<', \'', '>', \my $out, '2>', \my $err);
@@ -113,6 +114,25 @@ is(ask('SELECT count(*), sum(seq) FROM twice'), join('|', COUNT - @refused, eval
 	'twice: all others are there');
 is(ask(q{SELECT count(bt_index_check(indexrelid, true)) FROM pg_index WHERE indrelid = 'twice'::regclass}), 2,
 	'twice: each index has each row');
+
+# ---------------------------------------------------------------------------
+# mode upsert, whole rows: half of the keys are there before, each comes twice or more
+# ---------------------------------------------------------------------------
+use constant KEYS => 5000;
+sub key_of { my ($i) = @_; return ($i * 7919) % KEYS - 100; }
+fill('changed', 'n int PRIMARY KEY, word text, at bigint', q{INSERT INTO changed SELECT n, 'before' FROM generate_series(-100, 2399) n;
+	CREATE INDEX ON changed (word)},
+	sub { my ($i) = @_; return sprintf '{"n": %d, "word": "w%d", "at": %d}', key_of($i), $i % 77, $i; }, mode => "'upsert'");
+my %last = map { (key_of($_) => $_) } 0 .. COUNT - 1;
+my ($words, $ats) = (0, 0);
+foreach my $at (values %last) { $words += $at % 77; $ats += $at; }
+is(ask(q{SELECT count(*), sum(n), sum(substr(word, 2)::int), sum(at) FROM changed}),
+	join('|', KEYS, KEYS * (KEYS - 1) / 2 - 100 * KEYS, $words, $ats), 'changed: each key has what came last');
+is(ask(q{SELECT count(*) FROM changed WHERE (n::bigint + 100) <> at * 7919 % } . KEYS), 0, 'changed: each row is of one message');
+cmp_ok(ask('SELECT max(count) FROM (SELECT count(*) FROM changed GROUP BY xmin::text) together'), '>', TOGETHER,
+	'changed: thousands went in together');
+is(ask(q{SELECT count(bt_index_check(indexrelid, true)) FROM pg_index WHERE indrelid = 'changed'::regclass}), 2,
+	'changed: each index has each row');
 
 $node->stop('fast');
 done_testing();
