@@ -68,8 +68,9 @@ us_feed_topic_prepare(const char *server_name, Oid server, Oid owner,
 	};
 	UsTopic		described;
 
-	if (options->create_partitions > 0)
-		create_topic(&question, options);
-	else
+	/* to make topics is a right of its own, and one of the controller's */
+	if (options->create_partitions == 0)
 		us_stream_topic_describe(&question, &described);
+	else if (!us_stream_topic_find(&question, &described))
+		create_topic(&question, options);
 }

@@ -66,8 +66,6 @@ us_stream_topic_refuse(const UsTopicQuestion *question, UsTopicResult result, co
 static void
 check_topic(const UsTopicQuestion *question, const UsTopic *topic)
 {
-	if (topic->count == 0)
-		us_stream_topic_refuse(question, US_TOPIC_UNKNOWN, "");
 	for (int i = 0; i < topic->count; i++)
 		if (topic->partitions[i].low_offset < 0 || topic->partitions[i].high_offset < 0)
 			ereport(ERROR,
@@ -98,8 +96,8 @@ ask_topic(void *argument, int timeout_ms, bool (*interrupted) (void),
 								   &description->count, errstr, errstr_size);
 }
 
-void
-us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic)
+bool
+us_stream_topic_find(const UsTopicQuestion *question, UsTopic *topic)
 {
 	Description description = {
 		.question = question,
@@ -109,6 +107,8 @@ us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic)
 	UsTopicResult result = us_broker_ask(ask_topic, &description, errstr, sizeof(errstr));
 	Size		size;
 
+	if (result == US_TOPIC_UNKNOWN)
+		return false;
 	if (result != US_TOPIC_OK)
 		us_stream_topic_refuse(question, result, errstr);
 
@@ -122,5 +122,15 @@ us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic)
 	if (topic->partitions == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	CHECK_FOR_INTERRUPTS();
+	if (topic->count == 0)
+		return false;
 	check_topic(question, topic);
+	return true;
+}
+
+void
+us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic)
+{
+	if (!us_stream_topic_find(question, topic))
+		us_stream_topic_refuse(question, US_TOPIC_UNKNOWN, "");
 }

@@ -34,6 +34,9 @@ typedef struct UsTopic
  */
 extern void us_stream_topic_describe(const UsTopicQuestion *question, UsTopic *topic);
 
+/* the same; false instead of 42704 */
+extern bool us_stream_topic_find(const UsTopicQuestion *question, UsTopic *topic);
+
 /* raises what the broker's answer means; topic NULL: the question was about all */
 pg_noreturn extern void us_stream_topic_refuse(const UsTopicQuestion *question,
 											   UsTopicResult result, const char *errstr);

@@ -4,12 +4,13 @@
  *
  * usage: rights ADDRESS offsets GROUP TOPIC           prints "partition:offset,..."
  *        rights ADDRESS commit  GROUP TOPIC PARTITION OFFSET
- *        rights ADDRESS deny    USER topic|group NAME OPERATION
- *        rights ADDRESS undeny  USER topic|group NAME OPERATION
+ *        rights ADDRESS allow   USER topic|group|cluster NAME OPERATION
+ *        rights ADDRESS deny    USER topic|group|cluster NAME OPERATION
+ *        rights ADDRESS undeny  USER topic|group|cluster NAME OPERATION
  *
- * An OPERATION is one of librdkafka's numbers for it (2 all, 3 read,
- * 8 describe).  Who asks must be allowed to; tests ask by a listener whose
- * users are.
+ * An OPERATION is one of librdkafka's numbers for it (2 all, 3 read, 4 write,
+ * 5 create, 8 describe); the cluster's NAME is kafka-cluster.
+ * Who asks must be allowed to; tests ask by a listener whose users are.
  *-------------------------------------------------------------------------
  */
 #include <stdio.h>
@@ -113,12 +114,14 @@ resource_type(const char *word)
 		return RD_KAFKA_RESOURCE_TOPIC;
 	if (strcmp(word, "group") == 0)
 		return RD_KAFKA_RESOURCE_GROUP;
-	fail(word, "neither topic nor group");
+	if (strcmp(word, "cluster") == 0)
+		return RD_KAFKA_RESOURCE_BROKER;
+	fail(word, "neither topic nor group nor cluster");
 	return RD_KAFKA_RESOURCE_UNKNOWN;
 }
 
 static void
-deny(char **args)
+add_right(char **args, rd_kafka_AclPermissionType_t permission)
 {
 	char		principal[256];
 	char		errstr[256];
@@ -131,7 +134,7 @@ deny(char **args)
 	acl = rd_kafka_AclBinding_new(resource_type(args[1]), args[2],
 								  RD_KAFKA_RESOURCE_PATTERN_LITERAL, principal, "*",
 								  (rd_kafka_AclOperation_t) atoi(args[3]),
-								  RD_KAFKA_ACL_PERMISSION_TYPE_DENY, errstr, sizeof(errstr));
+								  permission, errstr, sizeof(errstr));
 	if (acl == NULL)
 		fail(args[2], errstr);
 	rd_kafka_CreateAcls(rk, &acl, 1, NULL, queue);
@@ -174,7 +177,7 @@ main(int argc, char **argv)
 	char		errstr[256];
 
 	if (argc < 5)
-		fail("usage", "rights ADDRESS offsets|commit|deny|undeny ...");
+		fail("usage", "rights ADDRESS offsets|commit|allow|deny|undeny ...");
 	address = argv[1];
 	verb = argv[2];
 	args = argv + 3;
@@ -190,8 +193,10 @@ main(int argc, char **argv)
 		print_offsets(args[0], args[1]);
 	else if (strcmp(verb, "commit") == 0 && argc == 7)
 		commit_offset(args[0], args[1], atoi(args[2]), atoll(args[3]));
+	else if (strcmp(verb, "allow") == 0 && argc == 7)
+		add_right(args, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW);
 	else if (strcmp(verb, "deny") == 0 && argc == 7)
-		deny(args);
+		add_right(args, RD_KAFKA_ACL_PERMISSION_TYPE_DENY);
 	else if (strcmp(verb, "undeny") == 0 && argc == 7)
 		undeny(args);
 	else

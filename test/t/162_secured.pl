@@ -259,7 +259,16 @@ $sql->(qq{ALTER SERVER secure OPTIONS (SET "ssl.ca.location" '$dir/ca.pem')});
 $secure->produce(100);
 $secure->is_delivered('postgres', 'secure', 'right CA again');
 
-# --- access rights: operations by number, 3 read, 8 describe
+# --- access rights: operations by number, 3 read, 4 write, 5 create, 8 describe
+my @create = ('alice', 'cluster', 'kafka-cluster', 5);
+$kafka->rights('allow', 'alice', 'topic', @$_) foreach [ $fed, 8 ], [ $fed, 4 ], [ "unmade.$$", 8 ];
+$kafka->rights('deny', @create);
+$sql->(q{SELECT userstream.alter_feed('fed', transform => '-', options => '{"create_topic": {}}')});
+is((run_feed($node, 'postgres', 'fed'))[0], 0, 'a feed whose topic is there needs no right to make it');
+my ($refused, undef, $unmade) = $node->psql('postgres', "\\set VERBOSITY verbose
+	SELECT userstream.create_feed('unmade', 'api', 'secure', 'unmade.$$', options => '{\"create_topic\": {}}')");
+like($unmade, qr/42501: could not create topic "unmade\.$$" .*authorization failed.*HINT/is, 'one whose topic is not there does');
+$kafka->rights('undeny', @create);
 my $forbidden = create_delivery('forbidden');
 my @describe = ('alice', 'topic', $forbidden->{topic}, 8);
 my @read = ('alice', 'topic', $forbidden->{topic}, 3);

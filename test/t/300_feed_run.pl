@@ -308,7 +308,8 @@ is($node->safe_psql('postgres', $runs), $so_far + 2, 'and not a row is written')
 # ---------------------------------------------------------------------------
 $node->safe_psql('postgres',
 	qq{SELECT userstream.create_feed('maker', 'api', 'kafka', 'made.$$', options => '{"create_topic": {"partitions": 3}}')});
-is(scalar keys %{ $kafka->end_offsets("made.$$") }, 3, 'create_topic makes it when the feed is defined');
+ok(wait_until($node, 'postgres', "SELECT count(*) FROM userstream.topics('kafka') WHERE topic = 'made.$$'", 3),
+	'create_topic makes it when the feed is defined');
 $kafka->delete_topic("made.$$");
 is_run('maker', 'succeeded 1 1/1/0/0', 'and when a run does not find it');
 
