@@ -302,8 +302,9 @@ write_cell(UsCqlStatement *insert, const char *key, void (*put) (UsCqlWriter *wr
 static bool
 same(UsCqlBytes a, UsCqlBytes b)
 {
-	return (a.data == NULL) == (b.data == NULL) && a.len == b.len &&
-		(a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+	if (a.data == NULL || b.data == NULL)
+		return a.data == b.data;
+	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
 }
 
 static void
@@ -435,7 +436,7 @@ test_metadata_change(void)
 	UsCqlStatement *select;
 	UsCqlRequest request = {.consistency = US_CQL_ONE};
 	UsCqlResponse *response;
-	UsCqlBytes	cells[8];
+	UsCqlBytes	cells[8] = {{0}};
 
 	(void) succeeds(format("CREATE TABLE %s.wider (k int PRIMARY KEY)"));
 	(void) succeeds(format("INSERT INTO %s.wider (k) VALUES (1)"));
