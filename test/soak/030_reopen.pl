@@ -92,13 +92,21 @@ sub end_session
 	return;
 }
 
-# a worker in the middle of a backlog whose server gets another option
+# a worker in the middle of a backlog whose server gets another option: it opens its
+# source anew once its batch is in the table, which is locked until then
 sub change_server
 {
 	my ($round) = @_;
 
+	my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'),
+			'-c', 'BEGIN; LOCK opened; SELECT pg_sleep(600)' ], '<', \'', '>', \my $out, '2>', \my $err);
+	wait_until($node, 'postgres', q{SELECT count(*) > 0 FROM pg_locks WHERE granted AND relation = 'opened'::regclass AND mode = 'AccessExclusiveLock'}, 't')
+	  or return 0;
 	$opened->produce_with($filler, BACKLOG);
-	return defined sql('ALTER SERVER kafka OPTIONS (SET "fetch.wait.max.ms" \'' . (500 + $round) . q('));
+	my $is_blocked = wait_until($node, 'postgres', q{SELECT state FROM userstream.stream_status WHERE stream = 'opened'}, 'blocked');
+	sql(sprintf q{ALTER SERVER kafka OPTIONS (SET "fetch.wait.max.ms" '%d')}, 500 + $round);
+	end_session($holder, 'LOCK opened;');
+	return $is_blocked;
 }
 
 # the threads of a process by name; those without a name of their own are "ours"
