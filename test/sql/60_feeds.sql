@@ -5,7 +5,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(80);
+SELECT plan(81);
 
 DROP ROLE IF EXISTS us_feeder, us_other, us_watcher;
 CREATE ROLE us_feeder LOGIN;
