@@ -19,6 +19,7 @@ typedef struct UsWorker
 	struct UsRegistry *registry;	/* of the messages' schemas; NULL = they need none */
 	UsSink	   *sink;
 	UsBatch    *batch;
+	int64		message_bytes;	/* mean size of the values that were taken last */
 	UsSource   *source;			/* NULL: no partition to read */
 	int			queue_memory_kb;	/* what the setting was when it was opened */
 	WaitEventSet *wait_set;		/* latch, postmaster, source */

@@ -43,6 +43,7 @@
 
 #define SAFETY_INTERVAL_MS	10000	/* looks at the source this often even if nothing wakes it */
 #define FAILING_INTERVAL_MS 1000	/* ... and this often while the source fails */
+#define FIRST_MESSAGE_BYTES	1024	/* taken to be the size before any has come */
 #define RETRY_FIRST_MS		1000
 #define RETRY_MAX_MS		30000
 
@@ -93,11 +94,27 @@ load(UsWorker *worker, const UsSlot *slot)
 	worker->sink = us_sink_create(context, worker->stream);
 	worker->batch = us_batch_create(worker->stream, worker->sink, positions, npositions);
 	worker->stops = palloc0(sizeof(UsEvent) * Max(npositions, 1));
+	worker->message_bytes = FIRST_MESSAGE_BYTES;
 
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 	return true;
+}
+
+/*
+ * How many messages the batch still has room for.  The source knows no bytes,
+ * and what it has given cannot be given back, so their size is that of the
+ * last ones.
+ */
+static int
+room(const UsWorker *worker)
+{
+	const UsBatch *batch = worker->batch;
+	int64		left = worker->stream->options.batch_bytes - batch->bytes;
+
+	return (int) Min((int64) batch->capacity - batch->nmessages,
+					 (left + worker->message_bytes - 1) / worker->message_bytes);
 }
 
 /* take messages that have come; returns whether there were any, or events */
@@ -106,16 +123,19 @@ take_chunk(UsWorker *worker)
 {
 	UsBatch    *batch = worker->batch;
 	UsMessage  *messages = batch->messages + batch->nmessages;
-	int			count = us_source_poll(worker->source, messages,
-									   batch->capacity - batch->nmessages);
+	int			count = us_source_poll(worker->source, messages, room(worker));
+	int64		bytes = 0;
 	bool		any = count > 0;
 	UsEvent		event;
 
 	for (int i = 0; i < count; i++)
 	{
 		us_batch_partition(batch, messages[i].partition)->at_end = false;
-		batch->bytes += messages[i].value_len;
+		bytes += messages[i].value_len;
 	}
+	batch->bytes += bytes;
+	if (count > 0)
+		worker->message_bytes = Max(bytes / count, 1);
 	batch->nmessages += count;
 	if (count > 0)
 	{

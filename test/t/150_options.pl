@@ -182,6 +182,23 @@ $none->is_delivered('postgres', 'strict', 'mended and resumed');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM userstream.dead_letter WHERE stream = 'strict'}),
 	0, 'without a dead letter');
 
+# what is older than a minute does not count
+my $slow = delivery('slow', 1);
+create($slow, 'slow', '{"max_dead_letters_per_minute": 2}');
+my $of_slow = q{SELECT count(*) FROM userstream.dead_letter WHERE stream = 'slow'};
+foreach my $round (1, 2)
+{
+	# the stream is not older than its letters
+	$node->safe_psql('postgres', q{UPDATE userstream.stream SET created_at = created_at - interval '1 hour' WHERE name = 'slow';
+		UPDATE userstream.dead_letter SET created_at = created_at - interval '61 s' WHERE stream = 'slow'});
+	$kafka->produce($slow->{topic}, [ bad_message($slow), bad_message($slow) ]);
+	ok(wait_until($node, 'postgres', $of_slow, 2 * $round), "minute $round: as many as are allowed");
+}
+$kafka->produce($slow->{topic}, [ bad_message($slow) ]);
+ok(wait_until($node, 'postgres', stopped('slow', 'more than 2 dead letters within a minute'), 'stopped|t|'), 'and one more of the same minute stops');
+is($node->safe_psql('postgres', $of_slow), 4, 'unstored');
+$node->safe_psql('postgres', q{SELECT userstream.drop_stream('slow')});
+
 # ---------------------------------------------------------------------------
 # tombstone
 # ---------------------------------------------------------------------------
@@ -246,6 +263,28 @@ is(scalar(grep { !/^\{"stream": "told \\"so\\"", "rows": [1-9]\d*\}$/ } @payload
 	'by the name of the stream, and only of batches with rows');
 
 # ---------------------------------------------------------------------------
+# batch_rows, batch_bytes: of a backlog each batch is full, and not fuller
+# ---------------------------------------------------------------------------
+sub largest_of_backlog
+{
+	my ($options) = @_;
+
+	$node->safe_psql('postgres', q{SELECT userstream.pause_stream('told "so"')});
+	ok(wait_until($node, 'postgres',
+			q{SELECT coalesce(cardinality(pids), 0) FROM userstream.stream_status WHERE stream = 'told "so"'}, 0), 'paused');
+	$told->produce_with('"pad": "' . 'x' x 1000 . '"', 60);
+	my ($rows, @batches) = heard(60, sub {
+		$node->safe_psql('postgres', qq{SELECT userstream.alter_stream('told "so"', options => '$options');
+			SELECT userstream.resume_stream('told "so"')});
+	});
+	my ($largest) = sort { $b <=> $a } map { /"rows": (\d+)/ } @batches;
+	return $rows == 60 ? $largest : "$rows rows";
+}
+is(largest_of_backlog('{"batch_rows": 7}'), 7, 'batch_rows: no batch has more messages, and one has as many');
+is(largest_of_backlog('{"batch_rows": null, "batch_bytes": 2048}'), 2, 'batch_bytes: a batch ends with the message that fills it');
+$node->safe_psql('postgres', q{SELECT userstream.alter_stream('told "so"', options => '{"batch_bytes": null}')});
+
+# ---------------------------------------------------------------------------
 # a row that this version does not understand concerns its stream only
 # ---------------------------------------------------------------------------
 my $supervisors = q{SELECT string_agg(pid::text, ',') FROM pg_stat_activity WHERE backend_type = 'userstream supervisor'};
@@ -265,7 +304,7 @@ is($node->safe_psql('postgres', $supervisors), $supervisor, 'with the same super
 $node->safe_psql('postgres', q{SELECT userstream.alter_stream('told "so"', options => '{"colour": null}')});
 ok( wait_until(
 		$node, 'postgres',
-		q{SELECT sum(messages_applied) FROM userstream.ledger WHERE stream = 'told "so"'}, 70),
+		q{SELECT sum(messages_applied) FROM userstream.ledger WHERE stream = 'told "so"'}, 190),
 	'the call that it names continues it');
 $node->safe_psql('postgres', q{UPDATE userstream.stream SET on_error = 'ignore', config_version = config_version + 1 WHERE name = 'told "so"'});
 $told->produce(10);
@@ -280,7 +319,7 @@ is($node->safe_psql('postgres', $supervisors), $supervisor, 'with the same super
 $node->safe_psql('postgres', q{SELECT userstream.alter_stream('told "so"', on_error => 'dead_letter')});
 ok( wait_until(
 		$node, 'postgres',
-		q{SELECT sum(messages_applied) FROM userstream.ledger WHERE stream = 'told "so"'}, 80),
+		q{SELECT sum(messages_applied) FROM userstream.ledger WHERE stream = 'told "so"'}, 200),
 	'mended as it says, it goes on');
 
 $node->stop('fast');
