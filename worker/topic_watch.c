@@ -11,6 +11,7 @@
 
 #include "extension/kafka_topic.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "worker/incident.h"
 #include "worker/session.h"
@@ -96,7 +97,9 @@ us_topic_watch_look(UsWorker *worker, UsTopicTrouble *trouble)
 			return false;
 		trouble->kind = "topic_missing";
 		trouble->detail = psprintf("topic \"%s\" does not exist any more", stream->topic);
-		trouble->what_to_do = "Create the topic again, then call userstream.resume_stream().";
+		trouble->what_to_do = psprintf("A topic that is created again begins anew: call userstream.seek_stream(%s, 'earliest'), "
+									   "then userstream.resume_stream. One that only could not be seen needs resume_stream alone.",
+									   quote_literal_cstr(stream->name));
 		return true;
 	}
 	if (result == US_TOPIC_OK && count < stream->partitions)

@@ -152,6 +152,21 @@ $again->{sum} += $_ foreach 51 .. 150;
 $again->create_stream('postgres', 'again');
 $again->is_delivered('postgres', 'again', 'the new topic from its beginning');
 
+# made again with as many messages as were read: the call that is named misses none
+my $remade = create_delivery('remade', 1);
+$remade->produce(20);
+$remade->create_stream('postgres', 'remade');
+$remade->is_delivered('postgres', 'remade', 'topic to be made again');
+$kafka->delete_topic($remade->{topic});
+ok(wait_until($node, 'postgres', state_of('remade'), 'stopped'), 'deleted: stops');
+my $advice = $node->safe_psql('postgres', q{SELECT what_to_do FROM userstream.incident WHERE stream = 'remade' AND closed_at IS NULL});
+my ($seek) = $advice =~ /(userstream\.seek_stream\('remade', 'earliest'\)), then userstream\.resume_stream/;
+ok(defined $seek, 'the incident says where a topic that is made again is to be read from') or diag($advice);
+$kafka->create_topic($remade->{topic}, 1);
+$remade->produce(20);
+$node->safe_psql('postgres', "SELECT $seek; SELECT userstream.resume_stream('remade')");
+ok(wait_until($node, 'postgres', 'SELECT count(*), count(DISTINCT seq) FROM remade', '40|40'), 'and from there all is read');
+
 # the same while no worker runs
 my $unseen = create_delivery('unseen', 1);
 $unseen->produce(50);
