@@ -164,6 +164,47 @@ warn_idle(const char *name)
 				 errhint("ALTER SYSTEM SET userstream.enabled = on; SELECT pg_reload_conf();")));
 }
 
+/* each empties and deletes what the other has written */
+static void
+warn_shared_table(int64 id, const char *name)
+{
+	Oid			types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(id)};
+	MemoryContext context = CurrentMemoryContext;
+	char	   *other = NULL;
+	UsElevation saved = us_elevate();
+
+	SPI_connect();
+	if (SPI_execute_with_args("SELECT o.name FROM userstream.mirror m JOIN userstream.mirror o"
+							  " USING (home, server_oid, keyspace, table_name)"
+							  " WHERE m.id = $1 AND o.id <> m.id ORDER BY o.id LIMIT 1",
+							  1, types, values, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read userstream.mirror");
+	if (SPI_processed > 0)
+		other = MemoryContextStrdup(context,
+									SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+	SPI_finish();
+	us_restore(saved);
+	if (other != NULL)
+		ereport(WARNING,
+				(errmsg("mirrors \"%s\" and \"%s\" write to one table in Cassandra", name, other),
+				 errdetail("A resync or TRUNCATE of one takes away the rows of the other, and rows with the same key overwrite each other."),
+				 errhint("Give it a table of its own with userstream.alter_mirror(%s, table_name => ...).",
+						 quote_literal_cstr(name))));
+}
+
+static void
+notice_begins_anew(const UsMirror *mirror)
+{
+	ereport(NOTICE,
+			mirror->copy_data ?
+			(errmsg("mirror \"%s\" copies all rows anew", mirror->name)) :
+			(errmsg("mirror \"%s\" begins anew, with changes from now on", mirror->name),
+			 errdetail("Rows that are there are not copied, because copy_data is false."),
+			 errhint("SELECT userstream.resync_mirror(%s) empties the table in Cassandra and copies them.",
+					 quote_literal_cstr(mirror->name))));
+}
+
 static void
 report_name_taken(const char *name, bool if_not_exists)
 {
@@ -238,6 +279,7 @@ us_create_mirror(PG_FUNCTION_ARGS)
 	run_statement("INSERT INTO userstream.mirror_position (mirror_id) VALUES ($1)", id, NULL);
 	us_mirror_publish(id, mirror.target_oid);
 	us_wake_at_commit();
+	warn_shared_table(id, mirror.name);
 	warn_idle(mirror.name);
 	PG_RETURN_VOID();
 }
@@ -326,8 +368,8 @@ us_alter_mirror(PG_FUNCTION_ARGS)
 	if (another_copy)
 	{
 		us_mirror_restart(mirror->id, false);
-		ereport(NOTICE,
-				(errmsg("mirror \"%s\" copies all rows anew", mirror->name)));
+		notice_begins_anew(mirror);
+		warn_shared_table(mirror->id, mirror->name);
 	}
 	us_wake_at_commit();
 	PG_RETURN_VOID();
@@ -434,8 +476,8 @@ us_mirror_adopt(const char *name)
 	us_mirror_restart(mirror->id, false);
 	us_mirror_unpublish(mirror->id);
 	us_mirror_publish(mirror->id, mirror->target_oid);
-	ereport(NOTICE,
-			(errmsg("mirror \"%s\" copies all rows anew", name)));
+	notice_begins_anew(mirror);
+	warn_shared_table(mirror->id, name);
 	warn_idle(name);
 	return true;
 }

@@ -359,6 +359,33 @@ check_columns(Oid target, Jsonb *columns)
 			check_column(target, columns, pnstrdup(value.val.string.val, value.val.string.len));
 }
 
+/* a name in Cassandra is of one column; names are those that "columns" gives, and the others' own */
+static void
+check_names(Oid target, Jsonb *columns)
+{
+	Relation	relation = relation_open(target, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(relation);
+	char	  **names = palloc0(sizeof(char *) * desc->natts);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (column->attisdropped || column->attgenerated != '\0')
+			continue;
+		names[i] = us_mirror_column_name(columns, NameStr(column->attname));
+		for (int j = 0; j < i && names[i] != NULL; j++)
+			if (names[j] != NULL && strcmp(names[i], names[j]) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_DUPLICATE_COLUMN),
+						 errmsg("columns \"%s\" and \"%s\" have one name in Cassandra, \"%s\"",
+								NameStr(TupleDescAttr(desc, j)->attname), NameStr(column->attname),
+								names[i]),
+						 errhint("Give each a name of its own, or null to leave one out.")));
+	}
+	relation_close(relation, AccessShareLock);
+}
+
 /* the key identifies the rows in Cassandra too, so no column of it may be left out */
 static void
 check_key_columns(Oid target, Jsonb *columns)
@@ -369,8 +396,14 @@ check_key_columns(Oid target, Jsonb *columns)
 
 	while ((at = bms_next_member(key, at)) >= 0)
 	{
-		char	   *name = get_attname(target, at + FirstLowInvalidHeapAttributeNumber, false);
+		AttrNumber	attnum = at + FirstLowInvalidHeapAttributeNumber;
+		char	   *name = get_attname(target, attnum, false);
 
+		if (TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attgenerated != '\0')
+			refuse_target(target,
+						  psprintf("Column \"%s\" of its primary key is generated, and changes do not tell generated columns.",
+								   name),
+						  "Give it a primary key of other columns.");
 		if (us_mirror_column_name(columns, name) == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -395,6 +428,7 @@ us_mirror_check_target(Oid target, Jsonb *columns)
 			check_table(lfirst_oid(cell));
 	}
 	check_columns(target, columns);
+	check_names(target, columns);
 	check_key_columns(target, columns);
 }
 

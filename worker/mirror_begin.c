@@ -141,7 +141,7 @@ us_mirror_begin_work(UsMirrorWorker *worker)
 
 	if (worker->plan == NULL)
 		us_mirror_give_up(worker->mirror, "target_changed",
-					psprintf("table %s has no primary key any more", worker->mirror->target),
+					psprintf("table %s has no primary key any more, or one with a generated column", worker->mirror->target),
 					advice(worker, "resync_mirror", "copies the rows anew once it has one"));
 	if (worker->mirror->lsn != InvalidXLogRecPtr &&
 		(problem = us_changes_slot_problem(worker->slot_name, worker->mirror->lsn)) != NULL)

@@ -32,6 +32,7 @@ enum
 	PARKED_KEY,
 	PARKED_VALUE,
 	PARKED_ERROR,
+	PARKED_COLUMN,
 	PARKED_COLUMNS
 };
 
@@ -69,14 +70,19 @@ us_parked_create(MemoryContext context, TimestampTz changed_at)
 }
 
 void
-us_parked_add(UsParkedRows *rows, const char *key, const char *value, const char *error)
+us_parked_add(UsParkedRows *rows, const char *key, const char *value, const char *error,
+			  const char *column)
 {
 	Datum		values[PARKED_COLUMNS] = {
 		[PARKED_KEY] = CStringGetTextDatum(key),
 		[PARKED_VALUE] = value != NULL ? CStringGetTextDatum(value) : (Datum) 0,
-		[PARKED_ERROR] = CStringGetTextDatum(error)
+		[PARKED_ERROR] = CStringGetTextDatum(error),
+		[PARKED_COLUMN] = column != NULL ? CStringGetTextDatum(column) : (Datum) 0
 	};
-	bool		nulls[PARKED_COLUMNS] = {[PARKED_VALUE] = value == NULL};
+	bool		nulls[PARKED_COLUMNS] = {
+		[PARKED_VALUE] = value == NULL,
+		[PARKED_COLUMN] = column == NULL
+	};
 
 	tuplestore_putvalues(rows->store, rows->desc, values, nulls);
 	rows->count++;
@@ -103,10 +109,12 @@ store_row(const UsParkedRows *rows, const UsMirror *mirror, TupleTableSlot *slot
 {
 	static UsStatement statement = {
 		.text = "INSERT INTO userstream.dead_letter"
-		" (owner, owner_oid, home, mirror, message_at, key, value, sqlstate, error)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, '" PARKED_SQLSTATE "', $8)",
-		.nargs = 8,
-		.types = {TEXTOID, OIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, BYTEAOID, BYTEAOID, TEXTOID}
+		" (owner, owner_oid, home, mirror, message_at, key, value, sqlstate, error,"
+		" column_name)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, '" PARKED_SQLSTATE "', $8, $9)",
+		.nargs = 9,
+		.types = {TEXTOID, OIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, BYTEAOID, BYTEAOID, TEXTOID,
+			TEXTOID}
 	};
 	Datum		values[] = {
 		CStringGetTextDatum(mirror->owner),
@@ -116,14 +124,17 @@ store_row(const UsParkedRows *rows, const UsMirror *mirror, TupleTableSlot *slot
 		TimestampTzGetDatum(rows->changed_at),
 		slot->tts_values[PARKED_KEY],
 		slot->tts_values[PARKED_VALUE],
-		slot->tts_values[PARKED_ERROR]
+		slot->tts_values[PARKED_ERROR],
+		slot->tts_values[PARKED_COLUMN]
 	};
-	char		nulls[] = "        ";
+	char		nulls[] = "         ";
 
 	if (rows->changed_at == 0)
 		nulls[4] = 'n';
 	if (slot->tts_isnull[PARKED_VALUE])
 		nulls[6] = 'n';
+	if (slot->tts_isnull[PARKED_COLUMN])
+		nulls[8] = 'n';
 	if (us_statement_run(&statement, values, nulls) != 1)
 		elog(ERROR, "could not store a dead letter");
 }

@@ -21,9 +21,9 @@ typedef struct UsParkedRows UsParkedRows;
  */
 extern UsParkedRows *us_parked_create(MemoryContext context, TimestampTz changed_at);
 
-/* key and value: JSON; value NULL = the row was to be deleted */
+/* key and value: JSON; value NULL = the row was to be deleted; column: the one at fault, or NULL */
 extern void us_parked_add(UsParkedRows *rows, const char *key, const char *value,
-						  const char *error);
+						  const char *error, const char *column);
 
 extern int64 us_parked_count(const UsParkedRows *rows);
 

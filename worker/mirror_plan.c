@@ -37,24 +37,26 @@ us_mirror_cql_name(const char *name)
 	return text.data;
 }
 
-/* places in the primary key by attribute number; false = it has none */
-static bool
+/* places in the primary key by attribute number; returns how many it has, 0 = there is none */
+static int
 read_key(Relation relation, int *places)
 {
 	HeapTuple	tuple;
 	Form_pg_index index;
+	int			nkeys;
 
 	list_free(RelationGetIndexList(relation));
 	if (!OidIsValid(relation->rd_pkindex))
-		return false;
+		return 0;
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(relation->rd_pkindex));
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	index = (Form_pg_index) GETSTRUCT(tuple);
-	for (int i = 0; i < index->indnkeyatts; i++)
+	nkeys = index->indnkeyatts;
+	for (int i = 0; i < nkeys; i++)
 		places[index->indkey.values[i]] = i;
 	ReleaseSysCache(tuple);
-	return true;
+	return nkeys;
 }
 
 /* generated columns are not in the changes */
@@ -120,7 +122,7 @@ us_mirror_plan_create(const UsMirror *mirror)
 	Relation	relation = try_relation_open(mirror->target_oid, AccessShareLock);
 	UsMirrorPlan *plan = palloc0(sizeof(UsMirrorPlan));
 	int		   *places;
-	bool		has_key;
+	int			nkeys;
 
 	if (relation == NULL)
 		return NULL;
@@ -128,14 +130,15 @@ us_mirror_plan_create(const UsMirror *mirror)
 	places = palloc(sizeof(int) * (RelationGetNumberOfAttributes(relation) + 1));
 	for (int i = 0; i <= RelationGetNumberOfAttributes(relation); i++)
 		places[i] = -1;
-	has_key = read_key(relation, places);
-	if (has_key)
+	nkeys = read_key(relation, places);
+	if (nkeys > 0)
 	{
 		add_columns(plan, mirror, RelationGetDescr(relation), places);
 		make_statements(plan, mirror);
 	}
 	relation_close(relation, AccessShareLock);
-	return has_key ? plan : NULL;
+	/* a generated column of the key is in no change */
+	return nkeys > 0 && plan->nkeys == nkeys ? plan : NULL;
 }
 
 static UsCqlBytes

@@ -51,7 +51,8 @@ typedef struct UsMirrorShape
  * us_mirror_plan_create -- by the table's columns as they are now
  *
  * Needs:   transaction
- * Returns: NULL when the table is not there, or has no primary key (any more)
+ * Returns: NULL when the table is not there, has no primary key (any more), or one with a
+ *          generated column
  */
 extern UsMirrorPlan *us_mirror_plan_create(const UsMirror *mirror);
 

@@ -98,7 +98,7 @@ park_write(UsMirrorWriter *writer, UsWrite *write, const char *error)
 	char	   *value = write->delete ? NULL :
 		us_mirror_values_json(writer->plan, false, values, len, false);
 
-	us_writer_park(writer, write->transaction, key, value, error);
+	us_writer_park(writer, write->transaction, key, value, error, NULL);
 	if (value != NULL && us_key_set_may_have(writer->unrepeated, key, strlen(key)))
 		writer->reread = true;
 	pfree(key);

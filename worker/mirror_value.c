@@ -260,7 +260,7 @@ static void
 put_date(int32 days, UsCqlWriter *writer)
 {
 	if (DATE_IS_NOBEGIN(days) || DATE_IS_NOEND(days))
-		us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+		us_cql_writer_refuse(writer, "it is infinite");
 	else
 		us_cql_put_date(writer, days + EPOCH_DAYS);
 }
@@ -273,7 +273,7 @@ put_timestamp(int64 time, UsCqlWriter *writer)
 
 	if (TIMESTAMP_NOT_FINITE(time))
 	{
-		us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+		us_cql_writer_refuse(writer, "it is infinite");
 		return;
 	}
 	us = time + EPOCH_USECS;
@@ -286,7 +286,7 @@ put_interval(const char *data, UsCqlWriter *writer)
 	int64		us = read_integer(data, 8);
 
 	if (us > PG_INT64_MAX / 1000 || us < PG_INT64_MIN / 1000)
-		us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+		us_cql_writer_refuse(writer, "it is out of range");
 	else
 		us_cql_put_duration(writer, (int32) read_integer(data + 12, 4),
 							(int32) read_integer(data + 8, 4), us * 1000);
@@ -299,7 +299,7 @@ put_inet(const char *data, int len, UsCqlWriter *writer)
 	int			bytes = len - INET_HEADER;
 
 	if ((uint8) data[1] != bytes * 8)
-		us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+		us_cql_writer_refuse(writer, "it is a network, not an address");
 	else
 		us_cql_put_inet(writer, (const uint8_t *) data + INET_HEADER, bytes);
 }
@@ -319,7 +319,7 @@ put_array(UsMirrorValue *value, const char *data, UsCqlWriter *writer)
 
 	if (dimensions > 1)
 	{
-		us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+		us_cql_writer_refuse(writer, "it has several dimensions");
 		return;
 	}
 	mark = us_cql_open(writer);
@@ -330,8 +330,7 @@ put_array(UsMirrorValue *value, const char *data, UsCqlWriter *writer)
 
 		if (len < 0)
 		{
-			/* an element of a collection cannot be null */
-			us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+			us_cql_writer_refuse(writer, "it has an element that is null");
 			return;
 		}
 		us_mirror_value_put(value->element, true, at + 4, len, writer);
@@ -347,7 +346,7 @@ us_mirror_value_put(UsMirrorValue *value, bool binary, const char *data, int len
 	switch (value->form)
 	{
 		case US_VALUE_NONE:
-			us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+			us_cql_writer_refuse(writer, "its type does not go there");
 			break;
 		case US_VALUE_BYTES:
 			us_cql_put_blob(writer, data, len);

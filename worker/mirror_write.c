@@ -143,11 +143,11 @@ add_write(UsMirrorWriter *writer, bool delete)
 
 void
 us_writer_park(UsMirrorWriter *writer, UsWriterTransaction *transaction, const char *key,
-			   const char *value, const char *error)
+			   const char *value, const char *error, const char *column)
 {
 	if (transaction->parked == NULL)
 		transaction->parked = us_parked_create(writer->context, transaction->commit_at);
-	us_parked_add(transaction->parked, key, value, error);
+	us_parked_add(transaction->parked, key, value, error, column);
 	if (value != NULL)
 		us_key_set_add(writer->parked_keys, key, strlen(key));
 }
@@ -168,18 +168,20 @@ park_row(UsMirrorWriter *writer, const UsMirrorShape *shape, const UsMirrorRow *
 		 int wrong)
 {
 	const UsMirrorColumn *column = &writer->plan->columns[wrong];
+	const char *why = writer->buffer.why != NULL ? writer->buffer.why :
+		us_cql_status_text(writer->buffer.status);
 	UsCqlWriter type;
 	char	   *error;
 
 	us_cql_writer_init(&type, NULL, 0);
 	us_cql_put_type_name(&type, column->cql);
-	error = psprintf("the value of column \"%s\" cannot be a %.*s in Cassandra", column->name,
-					 (int) type.len, (const char *) type.data);
+	error = psprintf("the value of column \"%s\" cannot be a %.*s in Cassandra: %s", column->name,
+					 (int) type.len, (const char *) type.data, why);
 	us_cql_writer_free(&type);
 	(void) next_timestamp(writer);
 	us_writer_park(writer, writer->open, key_json(writer, shape, row),
 				   delete ? NULL : us_mirror_row_json(writer->plan, shape, row->new, false),
-				   error);
+				   error, column->name);
 }
 
 void

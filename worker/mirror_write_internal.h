@@ -95,9 +95,10 @@ struct UsMirrorWriter
  * mirror_write.c
  */
 
-/* a row that will never be taken: kept with its transaction until that is done */
+/* a row that will never be taken, for a column or NULL: kept with its transaction */
 extern void us_writer_park(UsMirrorWriter *writer, UsWriterTransaction *transaction,
-						   const char *key, const char *value, const char *error);
+						   const char *key, const char *value, const char *error,
+						   const char *column);
 
 /*
  * mirror_send.c

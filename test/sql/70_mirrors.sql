@@ -5,7 +5,7 @@
 \ir helpers.psql
 SET client_min_messages = error;
 
-SELECT plan(42);
+SELECT plan(45);
 
 DROP ROLE IF EXISTS us_mirrorer, us_other;
 CREATE ROLE us_mirrorer LOGIN REPLICATION;
@@ -57,6 +57,7 @@ SELECT is(refusal($$CREATE USER MAPPING FOR us_mirrorer SERVER cassandra OPTIONS
 -- ---------------------------------------------------------------------------
 CREATE TABLE t (id int PRIMARY KEY, v text);
 CREATE TABLE nokey (id int);
+CREATE TABLE generated (a int, id int GENERATED ALWAYS AS (a) STORED, PRIMARY KEY (id, a));
 CREATE TABLE nothing (id int PRIMARY KEY);
 ALTER TABLE nothing REPLICA IDENTITY NOTHING;
 CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY);
@@ -79,12 +80,15 @@ FROM (VALUES
 	('{"table_name": "repeat(''t'', 49)"}', '42602: invalid table "' || repeat('t', 49) || '"'),
 	('{"server": "''none''"}', '42704: server "none" does not exist'),
 	('{"target": "''nokey''"}', '42809: cannot mirror "nokey"'),
+	('{"target": "''generated''"}', '42809: cannot mirror "generated"'),
 	('{"target": "''nothing''"}', '42809: cannot mirror "nothing"'),
 	('{"target": "''unlogged''"}', '42809: cannot mirror "unlogged"'),
 	('{"target": "''looked''"}', '42809: cannot mirror "looked"'),
 	('{"target": "''parts''"}', '42809: cannot mirror "part"'),
 	('{"target": "''pg_class''"}', '42809: cannot mirror "pg_class"'),
 	('{"columns": "''{\"w\": \"x\"}''"}', '42703: column "w" of "t" does not exist'),
+	('{"columns": "''{\"v\": \"id\"}''"}', '42701: columns "id" and "v" have one name in Cassandra, "id"'),
+	('{"columns": "''{\"id\": \"x\", \"v\": \"x\"}''"}', '42701: columns "id" and "v" have one name in Cassandra, "x"'),
 	('{"columns": "''{\"id\": null}''"}', '22023: column "id" cannot be left out'),
 	('{"columns": "''{\"v\": 1}''"}', '22023: invalid name of column "v" in Cassandra'),
 	('{"options": "''{\"replicaton\": 1}''"}', 'HV00D: invalid option "replicaton"'),

@@ -55,10 +55,10 @@ sql(q{
 });
 ok(wait_until($node, 'postgres', q{SELECT parked FROM userstream.mirror_status}, 2), 'rows that Cassandra cannot have are counted');
 is(sql(q{
-	SELECT string_agg(convert_from(key, 'UTF8') || ' ' || error, E'\n' ORDER BY id) FROM userstream.dead_letter
+	SELECT string_agg(concat_ws(' ', convert_from(key, 'UTF8'), column_name, error), E'\n' ORDER BY id) FROM userstream.dead_letter
 	WHERE mirror = 'users' AND value IS NOT NULL}),
-	qq({"id": "70000"} the value of column "score" cannot be a decimal in Cassandra\n)
-	. qq({"id": "70001"} the value of column "born" cannot be a date in Cassandra), 'they are dead letters');
+	qq({"id": "70000"} score the value of column "score" cannot be a decimal in Cassandra: it is not a finite number\n)
+	. qq({"id": "70001"} born the value of column "born" cannot be a date in Cassandra: it is infinite), 'they are dead letters, with the reason');
 sql('DELETE FROM users WHERE id IN (70000, 70001)');
 $mirror->is_copied('and stop nothing', count());
 

@@ -255,6 +255,46 @@ foreach my $name ('replaced', 'onward')
 	$test->is_copied('... and resume_mirror goes on with it as it is', $name);
 }
 
+# another place, without the rows that are there
+$test->sql(q{CREATE TABLE later (id int PRIMARY KEY, name text); INSERT INTO later VALUES (1, 'before')});
+$test->create('later', 'copy_data => false');
+ok($test->has_state('caught_up', 'later'), 'a mirror without a copy');
+like($test->refusal(q{SELECT userstream.alter_mirror('later', table_name => 'later_2')}),
+	qr/NOTICE:.*mirror "later" begins anew, with changes from now on.*copy_data is false.*resync_mirror\('later'\)/s,
+	'altered it says that it copies no rows');
+ok($test->wait_for(q{SELECT lsn IS NOT NULL FROM userstream.mirror_position JOIN userstream.mirror m ON m.id = mirror_id WHERE m.name = 'later'}),
+	'it begins anew');
+$test->sql(q{INSERT INTO later VALUES (2, 'after')});
+$test->is_copied('and so it is', '(SELECT * FROM later WHERE id = 2) l', columns => 'id, name', copy => 'later_2');
+$test->sql(q{SELECT userstream.resync_mirror('later')});
+$test->is_copied('resync_mirror copies them', 'later', copy => 'later_2');
+my $alone = $test->refusal(q{SELECT userstream.alter_mirror('large', table_name => 'large_3')});
+like($alone, qr/NOTICE:.*mirror "large" copies all rows anew/, 'a mirror that copies says so');
+unlike($alone, qr/WARNING/, 'and is not warned of a table of its own');
+
+# two mirrors of one table in Cassandra
+my $shared = qr/WARNING:.*mirrors "twice" and "later" write to one table in Cassandra.*takes away the rows of the other/s;
+like($test->refusal(q{CREATE TABLE twice (id int PRIMARY KEY, name text);
+	SELECT userstream.create_mirror('twice', 'twice', 'cassandra', '} . $test->keyspace . q{', 'later_2')}), $shared, 'two mirrors into one table: a warning');
+unlike($test->refusal(q{SELECT userstream.alter_mirror('twice', table_name => 'twice')}), qr/WARNING/, 'apart again: none');
+like($test->refusal(q{SELECT userstream.alter_mirror('twice', table_name => 'later_2')}), $shared, 'together again: one');
+$test->sql(q{SELECT userstream.drop_mirror('twice')});
+
+# a key that its changes do not tell any more
+$test->sql(q{CREATE TABLE keyed (a int NOT NULL, name text, PRIMARY KEY (a)); INSERT INTO keyed VALUES (1, 'one')});
+$test->create('keyed');
+$test->is_copied('a table whose key will be a generated column', 'keyed');
+$test->sql(q{
+	SELECT userstream.pause_mirror('keyed');
+	ALTER TABLE keyed DROP CONSTRAINT keyed_pkey, ADD COLUMN g int GENERATED ALWAYS AS (a + 1) STORED;
+	ALTER TABLE keyed ADD PRIMARY KEY (g, a);
+	SELECT userstream.resume_mirror('keyed');
+});
+ok($test->has_state('stopped', 'keyed', 'no primary key any more, or one with a generated column.*resync_mirror'), 'it stops');
+is($test->sql(q{SELECT kind FROM userstream.incident WHERE mirror = 'keyed' AND closed_at IS NULL}), 'target_changed', 'with an incident');
+$test->sql(q{ALTER TABLE keyed DROP CONSTRAINT keyed_pkey; ALTER TABLE keyed ADD PRIMARY KEY (a); SELECT userstream.resync_mirror('keyed')});
+$test->is_copied('and goes on by its old key', 'keyed');
+
 # TRUNCATE of a table that has the changes of others in the same transaction
 $test->sql(q{
 	BEGIN;
@@ -263,6 +303,6 @@ $test->sql(q{
 	INSERT INTO large (id, n) VALUES (200001, 2);
 	COMMIT;
 });
-$test->is_copied('TRUNCATE between changes of one transaction', 'large');
+$test->is_copied('TRUNCATE between changes of one transaction', 'large', copy => 'large_3');
 
 done_testing();

@@ -123,6 +123,35 @@ is(sql(q{SELECT string_agg(error || ': ' || convert_from(value, 'UTF8'), E'\n') 
 is($plain->select("SELECT " . join(', ', map { "count($_->[0])" } @plain) . " FROM $keyspace.plain"),
 	join("\t", (KINDS) x @plain), 'no null among them');
 
+# what a type cannot hold is refused, each with its reason
+my @refused = (
+	[ 'text[]', 'list<text>', '{a,NULL}', 'it has an element that is null' ],
+	[ 'int4[]', 'frozen<set<int>>', '{{1,2},{3,4}}', 'it has several dimensions' ],
+	[ 'int8', 'int', '2147483648', 'it is out of range' ],
+	[ 'text', 'ascii', 'é', 'it has characters beyond ASCII' ],
+	[ 'uuid', 'timeuuid', '00112233-4455-6677-8899-aabbccddeeff', 'it is not a UUID of version 1' ],
+	[ 'time', 'time', '24:00', 'a day ends before 24:00 there' ],
+	[ 'date', 'date', '-infinity', 'it is infinite' ],
+	[ 'timestamptz', 'timestamp', 'infinity', 'it is infinite' ],
+	[ 'interval', 'duration', '1 day -1 s', 'months, days and time differ in sign' ],
+	[ 'interval', 'duration', '2562048 h', 'it is out of range' ],
+	[ 'inet', 'inet', '10.0.0.0/8', 'it is a network, not an address' ],
+	[ 'numeric', 'varint', '1.5', 'it is not a whole number' ],
+	[ 'numeric', 'decimal', 'Infinity', 'it is not a finite number' ],
+	[ 'numeric[]', 'list<decimal>', '{NaN}', 'it is not a finite number' ],
+);
+sql('CREATE TABLE refused (id int PRIMARY KEY, ' . join(', ', map { "c_$_ $refused[$_][0]" } 0 .. $#refused) . ')');
+(undef, $errors, $code) = $cassandra->cql("CREATE TABLE $keyspace.refused (id int PRIMARY KEY, "
+	. join(', ', map { "c_$_ $refused[$_][1]" } 0 .. $#refused) . ')');
+is($code, 0, 'a table of types that hold less') or diag($errors);
+my $refused = mirror_of('refused');
+$refused->create;
+ok($refused->is_caught_up, 'its mirror');
+sql(join ';', map { "INSERT INTO refused (id, c_$_) VALUES ($_, " . quoted($refused[$_][2]) . ')' } 0 .. $#refused);
+ok(wait_until($node, 'postgres', q{SELECT parked FROM userstream.mirror_status WHERE mirror = 'refused'}, scalar @refused), 'each value is refused');
+is(sql(q{SELECT string_agg(column_name || ' ' || substring(error FROM ' in Cassandra: (.*)'), E'\n' ORDER BY id)
+	FROM userstream.dead_letter WHERE mirror = 'refused'}), join("\n", map { "c_$_ $refused[$_][3]" } 0 .. $#refused), 'and why');
+
 # an inserted null is no tombstone, one that a value became is one
 sql(q{CREATE TABLE sparse (id int PRIMARY KEY, a text, b int, c date, d text[], e numeric);
 	INSERT INTO sparse (id, a) SELECT i, 'a' FROM generate_series(1, 100) i});

@@ -27,7 +27,9 @@ static void
 fails(UsCqlStatus status, const char *name)
 {
 	tap_is(w.status, status, "refused: %s", name);
+	tap_ok(status != US_CQL_BAD_VALUE || (w.why != NULL && w.why[0] != '\0'), "with a reason");
 	us_cql_writer_reset(&w);
+	tap_ok(w.why == NULL, "which is forgotten with it");
 }
 
 static void

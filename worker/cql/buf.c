@@ -70,6 +70,7 @@ us_cql_writer_reset(UsCqlWriter *writer)
 {
 	writer->len = 0;
 	writer->status = US_CQL_OK;
+	writer->why = NULL;
 }
 
 void
@@ -84,6 +85,14 @@ us_cql_writer_fail(UsCqlWriter *writer, UsCqlStatus status)
 {
 	if (writer->status == US_CQL_OK)
 		writer->status = status;
+}
+
+void
+us_cql_writer_refuse(UsCqlWriter *writer, const char *why)
+{
+	if (writer->status == US_CQL_OK)
+		writer->why = why;
+	us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
 }
 
 bool

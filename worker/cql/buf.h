@@ -56,6 +56,7 @@ typedef struct UsCqlWriter
 	size_t		capacity;		/* bytes */
 	size_t		limit;			/* bytes that len never passes */
 	UsCqlStatus status;
+	const char *why;			/* of US_CQL_BAD_VALUE, for people: a constant; NULL = not known */
 	UsCqlMemory memory;
 } UsCqlWriter;
 
@@ -69,6 +70,9 @@ extern void us_cql_writer_free(UsCqlWriter *writer);
 
 /* the first error sticks */
 extern void us_cql_writer_fail(UsCqlWriter *writer, UsCqlStatus status);
+
+/* fails with US_CQL_BAD_VALUE; why says of the value what is wrong: "it is infinite", a constant */
+extern void us_cql_writer_refuse(UsCqlWriter *writer, const char *why);
 
 /* makes room for more bytes, at least doubling; false = error, status says which */
 extern bool us_cql_writer_grow(UsCqlWriter *writer, size_t more);

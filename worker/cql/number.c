@@ -85,6 +85,15 @@ parse_number(const char *text, size_t len, Digits *digits)
 	return at == end ? US_CQL_OK : US_CQL_BAD_VALUE;
 }
 
+static void
+refuse_number(UsCqlWriter *writer, UsCqlStatus status)
+{
+	if (status == US_CQL_BAD_VALUE)
+		us_cql_writer_refuse(writer, "it is not a finite number");
+	else
+		us_cql_writer_fail(writer, status);
+}
+
 static uint32_t
 digit_at(const Digits *digits, size_t i)
 {
@@ -223,7 +232,7 @@ us_cql_put_decimal(UsCqlWriter *writer, const char *text, size_t len)
 		status = US_CQL_TOO_LARGE;
 	if (status != US_CQL_OK)
 	{
-		us_cql_writer_fail(writer, status);
+		refuse_number(writer, status);
 		return;
 	}
 	mark = us_cql_open(writer);
@@ -237,18 +246,19 @@ us_cql_put_varint(UsCqlWriter *writer, const char *text, size_t len)
 {
 	Digits		digits;
 	UsCqlStatus status = parse_number(text, len, &digits);
+	bool		whole = digits.exponent == 0;
 	size_t		mark;
 
-	if (status == US_CQL_OK && digits.exponent != 0)
-		status = US_CQL_BAD_VALUE;
-	for (size_t i = 0; status == US_CQL_OK && i < digits.nfraction; i++)
-	{
-		if (digits.fraction[i] != '0')
-			status = US_CQL_BAD_VALUE;
-	}
 	if (status != US_CQL_OK)
 	{
-		us_cql_writer_fail(writer, status);
+		refuse_number(writer, status);
+		return;
+	}
+	for (size_t i = 0; i < digits.nfraction; i++)
+		whole &= digits.fraction[i] == '0';
+	if (!whole)
+	{
+		us_cql_writer_refuse(writer, "it is not a whole number");
 		return;
 	}
 	mark = us_cql_open(writer);

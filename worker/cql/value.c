@@ -36,7 +36,7 @@ us_cql_put_ascii(UsCqlWriter *writer, const char *text, size_t len)
 	{
 		if ((unsigned char) text[i] > 0x7f)
 		{
-			us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+			us_cql_writer_refuse(writer, "it has characters beyond ASCII");
 			return;
 		}
 	}
@@ -73,7 +73,7 @@ us_cql_put_integer(UsCqlWriter *writer, UsCqlTypeId id, int64_t value)
 	int64_t		max = INT64_MAX >> (64 - 8 * size);
 
 	if (value > max || value < -max - 1)
-		us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+		us_cql_writer_refuse(writer, "it is out of range");
 	us_cql_put_u32(writer, (uint32_t) size);
 	for (int i = size - 1; i >= 0; i--)
 		us_cql_put_u8(writer, (uint8_t) ((uint64_t) value >> (8 * i)));
@@ -110,7 +110,7 @@ void
 us_cql_put_time(UsCqlWriter *writer, int64_t ns)
 {
 	if (ns < 0 || ns >= US_CQL_DAY_NS)
-		us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+		us_cql_writer_refuse(writer, "a day ends before 24:00 there");
 	us_cql_put_u32(writer, 8);
 	us_cql_put_u64(writer, (uint64_t) ns);
 }
@@ -132,7 +132,7 @@ void
 us_cql_put_timeuuid(UsCqlWriter *writer, const uint8_t *bytes)
 {
 	if (bytes[6] >> 4 != 1)
-		us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+		us_cql_writer_refuse(writer, "it is not a UUID of version 1");
 	us_cql_put_long_bytes(writer, bytes, 16);
 }
 
@@ -140,7 +140,7 @@ void
 us_cql_put_inet(UsCqlWriter *writer, const uint8_t *address, size_t len)
 {
 	if (len != 4 && len != 16)
-		us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+		us_cql_writer_refuse(writer, "an address has 4 or 16 bytes");
 	us_cql_put_long_bytes(writer, address, len);
 }
 
@@ -191,7 +191,7 @@ us_cql_put_duration(UsCqlWriter *writer, int32_t months, int32_t days, int64_t n
 	size_t		mark;
 
 	if ((months < 0 || days < 0 || ns < 0) && (months > 0 || days > 0 || ns > 0))
-		us_cql_writer_fail(writer, US_CQL_BAD_VALUE);
+		us_cql_writer_refuse(writer, "months, days and time differ in sign");
 	mark = us_cql_open(writer);
 	put_vint(writer, months);
 	put_vint(writer, days);
