@@ -132,8 +132,15 @@ write_legend(UsBuf *body, const UsChart *chart, bool lines)
 	us_buf_puts(body, "\n");
 }
 
+static int
+row_of(const PGresult *rows, int place, bool reversed)
+{
+	return reversed ? PQntuples(rows) - 1 - place : place;
+}
+
+/* a row at a place counted from the left */
 static void
-write_bar(UsBuf *body, const UsChart *chart, const PGresult *rows, int row, double max)
+write_bar(UsBuf *body, const UsChart *chart, const PGresult *rows, int row, int place, double max)
 {
 	double		slot = (double) PLOT_WIDTH / PQntuples(rows);
 	double		below = 0;
@@ -146,11 +153,11 @@ write_bar(UsBuf *body, const UsChart *chart, const PGresult *rows, int row, doub
 		if (!(value > 0))
 			continue;
 		us_buf_printf(body, "<rect class=\"s%d\" x=\"%.1f\" y=\"%.2f\" width=\"%.1f\" height=\"%.2f\"><title>",
-					  s, LEFT + slot * (row + 0.1), y_at(below + value, max), slot * 0.8,
+					  s, LEFT + slot * (place + 0.1), y_at(below + value, max), slot * 0.8,
 					  y_at(below, max) - y_at(below + value, max));
 		us_svg_text(body, us_word(PQgetvalue(rows, row, label)));
 		us_buf_printf(body, ", %s: ", us_text(chart->series[s].label));
-		us_format_number(body, value, 0);
+		us_format_number(body, value, value == floor(value) ? 0 : 2);
 		us_buf_puts(body, "</title></rect>\n");
 		below += value;
 	}
@@ -191,15 +198,15 @@ label_distance(const PGresult *rows, int label, double slot)
 }
 
 static void
-write_bar_labels(UsBuf *body, const UsChart *chart, const PGresult *rows)
+write_bar_labels(UsBuf *body, const UsChart *chart, const PGresult *rows, bool reversed)
 {
 	double		slot = (double) PLOT_WIDTH / PQntuples(rows);
 	int			label = PQfnumber(rows, chart->x_column);
 	int			every = label_distance(rows, label, slot);
 
-	for (int row = 0; row < PQntuples(rows); row += every)
+	for (int place = 0; place < PQntuples(rows); place += every)
 	{
-		const char *text = us_word(PQgetvalue(rows, row, label));
+		const char *text = us_word(PQgetvalue(rows, row_of(rows, place, reversed), label));
 		char		cut[4 * LABEL_CHARACTERS + 1];
 		int			characters;
 		size_t		len = label_length(text, &characters);
@@ -207,14 +214,14 @@ write_bar_labels(UsBuf *body, const UsChart *chart, const PGresult *rows)
 		memcpy(cut, text, len);
 		cut[len] = '\0';
 		us_buf_printf(body, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">",
-					  LEFT + slot * (row + 0.5), TOP + PLOT_HEIGHT + 19);
+					  LEFT + slot * (place + 0.5), TOP + PLOT_HEIGHT + 19);
 		us_svg_text(body, cut);
 		us_buf_puts(body, text[len] ? "…</text>\n" : "</text>\n");
 	}
 }
 
-void
-us_chart_bars(UsBuf *body, const UsChart *chart, const PGresult *rows)
+static void
+draw_bars(UsBuf *body, const UsChart *chart, const PGresult *rows, bool reversed)
 {
 	double		max = 0;
 	double		step;
@@ -234,10 +241,22 @@ us_chart_bars(UsBuf *body, const UsChart *chart, const PGresult *rows)
 	begin_chart(body, chart, rows, "bars");
 	write_y_axis(body, step, max);
 	write_legend(body, chart, false);
-	for (int row = 0; row < PQntuples(rows); row++)
-		write_bar(body, chart, rows, row, max);
-	write_bar_labels(body, chart, rows);
+	for (int place = 0; place < PQntuples(rows); place++)
+		write_bar(body, chart, rows, row_of(rows, place, reversed), place, max);
+	write_bar_labels(body, chart, rows, reversed);
 	end_chart(body, chart);
+}
+
+void
+us_chart_bars(UsBuf *body, const UsChart *chart, const PGresult *rows)
+{
+	draw_bars(body, chart, rows, false);
+}
+
+void
+us_chart_bars_reversed(UsBuf *body, const UsChart *chart, const PGresult *rows)
+{
+	draw_bars(body, chart, rows, true);
 }
 
 static double

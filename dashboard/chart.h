@@ -37,6 +37,8 @@ typedef void (*UsDraw) (UsBuf *body, const UsChart *chart, const PGresult *rows)
 
 /* a bar for each row, its series on top of each other; values are not negative */
 extern void us_chart_bars(UsBuf *body, const UsChart *chart, const PGresult *rows);
+/* the same, the last row first: a table has the newest at its top, a picture at its right */
+extern void us_chart_bars_reversed(UsBuf *body, const UsChart *chart, const PGresult *rows);
 
 /* a line for each series over time, rows in its order; a null is a gap */
 extern void us_chart_lines(UsBuf *body, const UsChart *chart, const PGresult *rows);

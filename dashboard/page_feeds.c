@@ -93,7 +93,7 @@ static const UsPanel feed_runs_panel = {
 };
 
 static const UsChart duration_chart = {
-	"durations", "How long the last 30 runs took, the newest first", "run", "seconds", "run_id",
+	"durations", "How long the last 30 runs took", "run", "seconds", "run_id",
 	{{"seconds", "seconds"}, {0}}
 };
 static const UsChart *const duration_charts[] = {&duration_chart};
@@ -110,8 +110,6 @@ static const UsColumn attempt_columns[] = {
 	{"records_produced", "in Kafka", US_KIND_COUNT, NULL, NULL, NULL},
 	{"records_failed", "Dead letters", US_KIND_COUNT, NULL, NULL, NULL},
 	{"records_skipped", "Skipped", US_KIND_COUNT, NULL, NULL, NULL},
-	{"first_offsets", "First offsets", US_KIND_CODE, NULL, NULL, NULL},
-	{"last_offsets", "Last offsets", US_KIND_CODE, NULL, NULL, NULL},
 	{"error", "Error", US_KIND_NOTE, NULL, NULL, NULL},
 	{0}
 };
@@ -124,6 +122,29 @@ static const UsPanel attempts_panel = {
 	" last_offsets::text AS last_offsets, error"
 	" FROM userstream.feed_run WHERE feed = $1 AND run_id = $2::bigint ORDER BY attempt LIMIT 1001",
 	attempt_columns, "", NULL, NULL, false, false, "attempt ascending"
+};
+
+static const UsColumn sent_columns[] = {
+	{"partition", "Partition", US_KIND_OFFSET, NULL, NULL, NULL},
+	{"attempt", "Attempt", US_KIND_OFFSET, NULL, NULL, NULL},
+	{"first_offset", "First offset", US_KIND_OFFSET, "/messages/", "first_place", NULL},
+	{"last_offset", "Last offset", US_KIND_OFFSET, "/messages/", "last_place", NULL},
+	{"topic", "Topic", US_KIND_CODE, NULL, NULL, NULL},
+	{"stream", "Read by stream", US_KIND_TEXT, "/streams/", NULL, "none"},
+	{0}
+};
+
+/* messages are looked at by a stream that reads the topic */
+static const UsPanel sent_panel = {
+	"messages", "Messages in Kafka",
+	"SELECT p.partition::integer AS partition, r.attempt, p.first AS first_offset, r.last_offsets ->> p.partition AS last_offset,"
+	" f.topic, d.stream, d.stream || '/' || p.partition || '/' || p.first AS first_place,"
+	" d.stream || '/' || p.partition || '/' || (r.last_offsets ->> p.partition) AS last_place"
+	" FROM userstream.feed_run r JOIN userstream.feed_status f ON f.feed = r.feed"
+	" CROSS JOIN LATERAL jsonb_each_text(r.first_offsets) AS p(partition, first)"
+	" LEFT JOIN userstream.stream_definition d ON d.topic = f.topic AND d.server = f.kafka_server"
+	" WHERE r.feed = $1 AND r.run_id = $2::bigint ORDER BY 1, r.attempt, d.stream LIMIT 1001",
+	sent_columns, "None.", NULL, NULL, false, false, "partition ascending"
 };
 
 /* of a run's square, in each language */
@@ -214,6 +235,7 @@ show_run(UsPage *page, const char *place, const char *feed, const char *run)
 	if (!us_page_one(page, "Run", &attempts_panel, 2, params, place, "There is no run", &attempts))
 		return;
 	PQclear(attempts);
+	us_page_panel(page, &sent_panel, 2, params);
 	us_page_call_with(page, "Run it now", "CALL userstream.run_feed(", feed, ")");
 	us_page_end(page);
 }
@@ -249,7 +271,7 @@ us_show_feed(UsPage *page, const char *name)
 	if (!us_page_one(page, "Feed", &feed_panel, 1, &param, feed, "There is no feed", &found))
 		return;
 	PQclear(found);
-	us_page_charts(page, &feed_runs_panel, 1, &param, duration_charts, 1, us_chart_bars);
+	us_page_charts(page, &feed_runs_panel, 1, &param, duration_charts, 1, us_chart_bars_reversed);
 	us_page_call_with(page, "Run it now", "CALL userstream.run_feed(", feed, ")");
 	us_page_end(page);
 }

@@ -51,5 +51,6 @@ us_show_mirrors(UsPage *page, const char *name)
 	if (mirrors)
 		us_page_facts(page, &mirrors_panel, mirrors);
 	PQclear(mirrors);
+	us_show_incidents(page, NULL, true);
 	us_page_end(page);
 }

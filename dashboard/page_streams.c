@@ -41,25 +41,6 @@ static const UsPanel streams_panel = {
 	NULL, false, false, "state other"
 };
 
-static const UsColumn incident_columns[] = {
-	{"opened_at", "Since", US_KIND_TIME, NULL, NULL, NULL},
-	{"about", "About", US_KIND_TEXT, NULL, NULL, NULL},
-	{"partition", "Partition", US_KIND_OFFSET, NULL, NULL, NULL},
-	{"kind", "Kind", US_KIND_TEXT, NULL, NULL, NULL},
-	{"detail", "What happened", US_KIND_NOTE, NULL, NULL, NULL},
-	{"what_to_do", "What to do:", US_KIND_TEXT, NULL, NULL, NULL},
-	{0}
-};
-
-static const UsPanel incidents_panel = {
-	"incidents", "Open incidents",
-	"SELECT opened_at, coalesce('stream ' || stream, 'feed ' || feed, 'mirror ' || mirror) AS about,"
-	" partition, kind, detail, what_to_do"
-	" FROM userstream.incident WHERE closed_at IS NULL AND ($1::text IS NULL OR stream = $1)"
-	" ORDER BY opened_at DESC, id DESC LIMIT 1001",
-	incident_columns, "None: nothing waits for a person.", NULL, NULL, false, false, "opened_at descending"
-};
-
 static const UsColumn past_columns[] = {
 	{"opened_at", "From", US_KIND_TIME, NULL, NULL, NULL},
 	{"closed_at", "to", US_KIND_TIME, NULL, NULL, NULL},
@@ -106,6 +87,7 @@ static const UsColumn partition_columns[] = {
 	{"last_message_at", "Last message", US_KIND_TIME, NULL, NULL, "none yet"},
 	{"rows_written", "Rows written", US_KIND_COUNT, NULL, NULL, NULL},
 	{"dead_letters", "Dead letters", US_KIND_COUNT, NULL, NULL, NULL},
+	{"worker", "Worker", US_KIND_OFFSET, NULL, NULL, "none"},
 	{"last_error", "Last error", US_KIND_NOTE, NULL, NULL, NULL},
 	{"last_error_at", "at", US_KIND_TIME, NULL, NULL, NULL},
 	{0}
@@ -116,7 +98,7 @@ static const UsPanel partitions_panel = {
 	"SELECT partition, state, lag_messages,"
 	" lag_messages::float8 / nullif(max(lag_messages) OVER (), 0) AS share,"
 	" next_offset, low_offset, high_offset, last_message_at, messages_read, rows_written,"
-	" dead_letters, skipped, last_error, last_error_at"
+	" dead_letters, skipped, worker, last_error, last_error_at"
 	" FROM userstream.partition_status WHERE stream = $1 ORDER BY partition LIMIT 1001",
 	partition_columns, "No partition is known.", NULL, NULL, false, false, "partition ascending"
 };
@@ -206,13 +188,12 @@ us_show_streams(UsPage *page, const char *name)
 	const char *params[] = {
 		us_request_param(page->request, "state"), us_request_param(page->request, "q")
 	};
-	const char *all[] = {NULL};
 
 	(void) name;
 	us_page_begin(page, "Streams", NULL);
 	write_filter(page);
 	us_page_panel(page, &streams_panel, 2, params);
-	us_page_panel(page, &incidents_panel, 1, all);
+	us_show_incidents(page, NULL, false);
 	us_page_end(page);
 }
 
@@ -270,7 +251,7 @@ us_show_stream(UsPage *page, const char *name)
 
 	if (!us_page_one(page, "Stream", &stream_panel, 1, &name, name, "There is no stream", &stream))
 		return;
-	us_page_panel(page, &incidents_panel, 1, &name);
+	us_show_incidents(page, name, false);
 	us_page_panel(page, &partitions_panel, 1, &name);
 	us_page_panel(page, &ledger_panel, 1, &name);
 	us_page_charts(page, &history_panel, 1, &name, charts, 2, us_chart_lines);

@@ -56,6 +56,9 @@ extern void us_show_mirrors(UsPage *page, const char *name);
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
+/* the panel of open incidents: all, those of one stream, or those of mirrors */
+extern void us_show_incidents(UsPage *page, const char *stream, bool mirrors);
+
 /* all metrics; a database that is away is told in them */
 extern void us_metrics_write(UsBuf *body, bool openmetrics);
 

@@ -173,9 +173,12 @@ SELECT f.name AS feed,
 	   clock_timestamp() - s.finished_at AS last_success_age,
 	   e.error AS last_error,
 	   c.runs_24h,
-	   c.failures_24h
+	   c.failures_24h,
+	   coalesce(k.srvname::text COLLATE "default", f.kafka_server) AS kafka_server,
+	   f.topic
 FROM userstream.feed f
 JOIN userstream._feed_live() l ON l.feed_id = f.id
+LEFT JOIN pg_catalog.pg_foreign_server k ON k.oid = f.kafka_server_oid
 LEFT JOIN LATERAL (
 	SELECT state, started_at FROM userstream.feed_run
 	WHERE feed = f.name AND state <> 'skipped'
@@ -212,3 +215,5 @@ COMMENT ON COLUMN feed_status.last_success_age IS 'time since then; null: none t
 COMMENT ON COLUMN feed_status.last_error IS 'error of the last attempt that had one, over or not; null: none that is kept';
 COMMENT ON COLUMN feed_status.runs_24h IS 'runs begun in the last 24 hours, those that were skipped left out';
 COMMENT ON COLUMN feed_status.failures_24h IS 'those of them that failed in the end';
+COMMENT ON COLUMN feed_status.kafka_server IS 'Kafka server that its messages go to';
+COMMENT ON COLUMN feed_status.topic IS 'Kafka topic that its messages go to';

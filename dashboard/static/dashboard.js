@@ -37,20 +37,6 @@
 		});
 	}
 
-	function linkToJson() {
-		const address = new URL(window.location.href);
-
-		address.searchParams.set('format', 'json');
-		document.getElementById('as-json').href = address.href;
-		main.querySelectorAll('summary a').forEach(function (link) {
-			const csv = new URL(window.location.href);
-
-			csv.searchParams.set('format', 'csv');
-			csv.searchParams.set('table', new URL(link.href).searchParams.get('table'));
-			link.href = csv.href;
-		});
-	}
-
 	/* a call is copied by a click; elsewhere than on this machine browsers may not let us */
 	function offerCopies() {
 		if (!navigator.clipboard) {
@@ -154,7 +140,6 @@
 		offerCopies();
 		restore(was);
 		showLocalTimes();
-		linkToJson();
 		document.dispatchEvent(new Event('renewed'));
 	}
 
@@ -216,7 +201,6 @@
 		}
 	});
 	showLocalTimes();
-	linkToJson();
 	offerCopies();
 	plan();
 }());

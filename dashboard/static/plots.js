@@ -82,6 +82,8 @@
 			xaxis: Object.assign(axis(figure.dataset.xTitle, bars ? 'category' : 'date'), bars ? { nticks: room(figure, rows) } : {}),
 			yaxis: axis(figure.dataset.yTitle, '-')
 		}, {
+			/* no button that sends the numbers to Plotly's own service */
+			showSendToCloud: false, plotlyServerURL: '',
 			displaylogo: false, responsive: true, modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
 			toImageButtonOptions: { format: 'png', filename: figure.dataset.panel, scale: 2 }
 		}).then(function () {

@@ -88,6 +88,7 @@ foreach my $page ('/streams', "/streams/$evil", "/messages/$evil", '/dead-letter
 }
 my $stream = $dashboard->cgi(PATH_INFO => '/streams/users');
 like($stream->{body}, qr/Open incidents.*Partitions.*Ledger.*yes<\/span>.*Last 24 hours.*Definition.*on_error.*Incidents that are over/s, 'a stream has its panels');
+like($stream->{body}, qr{<section id="partitions">.*Worker</th>.*<td class="n">0</td><td class="n">\d+</td><td class="n">0</td></tr>}s, 'and partitions their worker');
 like($stream->{body}, qr/userstream\.pause_stream\(&#39;users&#39;\)/, 'and calls to copy');
 like($dashboard->cgi(PATH_INFO => "/streams/it's")->{body}, qr/There is no stream/, 'a stream that is not there');
 is($dashboard->cgi(PATH_INFO => "/streams/it's")->{status}, 404, 'is not found');
@@ -216,6 +217,13 @@ is(scalar(() = $runs =~ m{<th scope="row" class="n"><a href="/feeds/api%2F1%2F\d
 like($dashboard->cgi(PATH_INFO => '/feeds/api/1/40')->{body}, qr/&lt;b&gt;bad&lt;\/b&gt;.*CALL userstream\.run_feed\(&#39;api\/1&#39;\)/s,
 	'the attempts of a run');
 is($dashboard->cgi(PATH_INFO => '/feeds/api/1/41')->{status}, 404, 'a run that is not there');
+like($runs, qr{<svg(?:(?!<title>40,).)*<title>11, seconds: 1<.*<title>40, seconds: 2<}s, 'its picture ends with the newest');
+sql(qq{UPDATE userstream.feed SET topic = '$topic', kafka_server = 'kafka', kafka_server_oid = (SELECT oid FROM pg_foreign_server WHERE srvname = 'kafka');
+	UPDATE userstream.feed_run SET first_offsets = '{"0": 2, "1": 0}', last_offsets = '{"0": 5, "1": 0}' WHERE run_id = 39});
+my $sent = $dashboard->cgi(PATH_INFO => '/feeds/api/1/39')->{body};
+like($sent, qr{href="/messages/users%2F0%2F2">2</a></td><td class="n"><a href="/messages/users%2F0%2F5">5</a>.*href="/messages/users%2F1%2F0"}s,
+	'a run leads to its messages, first and last, by the streams that read them');
+unlike($sent, qr/<img/, 'whatever these are called');
 sql(q{INSERT INTO userstream.mirror (name, owner, owner_oid, target, target_oid, server, server_oid, keyspace, table_name,
 		create_table, copy_data, options, timezone, home)
 	VALUES ('copy', 'x', 10, 'public.users', 'public.users'::regclass, 'c', 1, 'ks', 't"<b>', true, true, '{}', 'UTC', 'x/1');
@@ -224,15 +232,24 @@ sql(q{INSERT INTO userstream.mirror (name, owner, owner_oid, target, target_oid,
 	VALUES ('x', 10, 'x/1', 'copy', '22000', 'parked row', '\x00ff')});
 my $mirrors = $dashboard->cgi(PATH_INFO => '/mirrors')->{body};
 like($mirrors, qr{copy</dd>.*stopped.*ks\.t&quot;&lt;b&gt;.*>41<.*>2<.*<a href="/dead-letters\?mirror=copy">1</a>}s, 'a mirror with its numbers');
+sql(q{INSERT INTO userstream.incident (owner, owner_oid, mirror, kind, detail, what_to_do)
+	VALUES ('x', 10, 'copy', 'table_changed', 'a table <b>', 'resync it')});
+like($dashboard->cgi(PATH_INFO => '/mirrors')->{body}, qr{Open incidents.*mirror copy.*table_changed.*a table &lt;b&gt;.*resync it}s, 'and what waits for a person');
+unlike($dashboard->cgi(PATH_INFO => '/mirrors')->{body}, qr/about.*stream users/, 'of mirrors only');
+sql(q{UPDATE userstream.incident SET closed_at = now() WHERE mirror = 'copy'});
 like($dashboard->cgi(PATH_INFO => '/dead-letters', QUERY_STRING => 'mirror=copy')->{body}, qr/parked row(?!.*stream users)/s, 'and its parked rows');
 like($streams->{body}, qr{<p id="states" aria-live="polite">Streams: <a href="/streams\?state=paused">.*?paused</span> 1</a> · .*?caught up</span> 1</a></p>},
 	'every page says how the streams are');
+like($dashboard->cgi(PATH_INFO => '/streams', QUERY_STRING => 'q=us%22er&state=paused')->{body}, qr{<a href="\?q=us%22er&amp;state=paused&amp;format=json">},
+	'and leads to the same as JSON, without a script');
+like($dashboard->cgi(PATH_INFO => '/dead-letters', QUERY_STRING => 'stream=users')->{body}, qr{<a href="\?stream=users&amp;format=csv&amp;table=arrivals">CSV</a>},
+	'and a table as CSV');
 like($streams->{body}, qr{id="as-of">As of <time}, 'and as of when it speaks');
 
 # what JSON has is what SQL says
 my %equal = (
 	'/streams streams' => 'SELECT stream, state, messages_read::text, dead_letters::text, topic FROM userstream.stream_status',
-	'/streams/users partitions' => q{SELECT partition, next_offset::text, high_offset::text, lag_messages::text
+	'/streams/users partitions' => q{SELECT partition, worker, next_offset::text, high_offset::text, lag_messages::text
 		FROM userstream.partition_status WHERE stream = 'users'},
 	'/streams/users ledger' => q{SELECT NULL::integer AS partition, sum(messages_read)::text AS messages_read, true AS balanced
 		FROM userstream.ledger WHERE stream = 'users' UNION ALL SELECT partition, messages_read::text, balanced

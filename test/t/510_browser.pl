@@ -247,6 +247,21 @@ sub check_plotly
 			$browser->script(q{return Array.from(document.querySelectorAll('.chart.plotted > svg'), function (svg) {
 				return getComputedStyle(svg).display }).filter(function (d) { return d === 'none' })}) },
 		'in place of the pictures');
+	# its buttons, none of which sends the numbers elsewhere, and each as small as a button is
+	foreach my $width (360, 1280)
+	{
+		$browser->look(width => $width)->go('/');
+		$browser->wait_for(q{return document.querySelectorAll('.plotted').length === document.querySelectorAll('.chart').length},
+			"a plot for each chart, $width");
+		my $buttons = $browser->script(q{
+			return Array.from(document.querySelectorAll('.modebar-btn svg'), function (svg) {
+				const box = svg.getBoundingClientRect();
+				return [svg.parentElement.dataset.title, box.width, box.height]})});
+		cmp_ok(scalar(@$buttons), '>', 10, "buttons, $width");
+		is(join(' ', grep { /share|cloud|edit/i } map { $_->[0] } @$buttons), '', "... that keep the numbers here, $width");
+		is(join(' ', map { "$_->[0] $_->[1]" } grep { $_->[1] > 30 || $_->[2] > 30 } @$buttons), '', "... and are small, $width");
+		is($browser->script('return document.documentElement.scrollWidth'), $width, "... in a page that fits, $width");
+	}
 	is($browser->script_later(q{return window.Plotly.toImage(document.querySelector('#ages-chart .plot'), {format: 'png'})
 		.then(function (url) { return url.slice(0, 22) })}), 'data:image/png;base64,', 'and can be saved as PNG');
 	is($browser->complaints, '', 'also under our policy');

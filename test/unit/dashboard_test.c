@@ -312,6 +312,7 @@ test_charts(void)
 	static const char *const bars[][3] = {
 		{"<a href=\"https://evil.example/\">US</a>", "3", "1"}, {"", NULL, NULL}, {"\xf0\x9f\x98\x80", "0", "-5"}
 	};
+	static const char *const parts[][3] = {{"p", "0.25", NULL}};
 	static const char *const lines[][3] = {
 		{"0", "1", NULL}, {"60", NULL, NULL}, {"120", "3", "2"}, {"180", "4", "nan"}
 	};
@@ -325,6 +326,14 @@ test_charts(void)
 		   "a bar tells its number");
 	tap_ok(strstr(us_buf_text(&buf), "nan") == NULL && strstr(us_buf_text(&buf), "height=\"-") == NULL,
 		   "null and negative values draw nothing");
+	us_buf_free(&buf);
+	us_chart_bars_reversed(&buf, &chart, rows);
+	tap_ok(strstr(us_buf_text(&buf), "<rect class=\"s0\" x=\"434.8\"") != NULL, "reversed, the first row is the last bar");
+	us_buf_free(&buf);
+	PQclear(rows);
+	rows = make_rows(parts, 1);
+	us_chart_bars(&buf, &chart, rows);
+	tap_ok(strstr(us_buf_text(&buf), "first: 0.25<") != NULL, "a part of one is told as it is");
 	us_buf_free(&buf);
 	PQclear(rows);
 	rows = make_rows(lines, 4);
