@@ -64,14 +64,15 @@
 		const box = document.createElement('div');
 		const bars = figure.dataset.kind === 'bars';
 		const series = figure.dataset.y.split(';');
+		/* Plotly's buttons are on top, the legend below them in at most two lines, or one for each name on a phone */
+		const top = 34 + 19 * (figure.clientWidth < 480 ? Math.max(2, series.length) : 2);
 
 		box.className = 'plot';
 		figure.querySelectorAll('.plot').forEach(function (old) { old.remove(); });
 		figure.append(box);
 		return window.Plotly.newPlot(box, series.map(function (one, i) { return trace(figure, rows, one, i); }), {
-			barmode: 'stack', bargap: 0.2, height: 350, showlegend: series.length > 1,
-			/* Plotly's buttons are on top, the legend below them */
-			margin: { l: 56, r: 8, t: 72, b: 44 },
+			barmode: 'stack', bargap: 0.2, height: 278 + top, showlegend: series.length > 1,
+			margin: { l: 56, r: 8, t: top, b: 44 },
 			legend: { orientation: 'h', y: 1.02, yanchor: 'bottom', x: 0, traceorder: 'normal' },
 			modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('--soft'), activecolor: colour('--ink') },
 			separators: document.documentElement.lang === 'es' ? ',\u202f' : '.,',

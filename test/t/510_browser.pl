@@ -134,6 +134,10 @@ foreach my $look ([ 1280, 0 ], [ 1280, 1 ], [ 360, 0 ], [ 360, 1 ])
 		# a page that is not there is 404, which the console says too
 		is($browser->complaints =~ s/^SEVERE: \S+ - Failed to load resource: .* 404 .*$//mr, '', "$what: the browser has nothing to complain of");
 		is(join("\n", @{ $browser->script($checks) }), '', "$what: nor have we");
+		is(join(' ', @{ $browser->script(q{
+			return Array.from(document.querySelectorAll('.scroll')).filter(function (box) {
+				return box.scrollWidth > box.clientWidth && !box.closest('details'); })
+				.map(function (box) { return box.closest('section').id; })}) }), '', "$what: its tables fit") if $width > 1000;
 		my $marks = $browser->script(q{
 			return Array.from(document.querySelectorAll('.chart svg rect[class] > title, .chart .line'), function (mark) {
 				const box = (mark.tagName === 'title' ? mark.parentElement : mark).getBoundingClientRect();
@@ -260,6 +264,14 @@ sub check_plotly
 		cmp_ok(scalar(@$buttons), '>', 10, "buttons, $width");
 		is(join(' ', grep { /share|cloud|edit/i } map { $_->[0] } @$buttons), '', "... that keep the numbers here, $width");
 		is(join(' ', map { "$_->[0] $_->[1]" } grep { $_->[1] > 30 || $_->[2] > 30 } @$buttons), '', "... and are small, $width");
+		is(join(' ', @{ $browser->script(q{
+			function meets(a, b) { return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom; }
+			return Array.from(document.querySelectorAll('.plot')).flatMap(function (plot) {
+				const buttons = Array.from(plot.querySelectorAll('.modebar-btn svg'), function (svg) { return svg.getBoundingClientRect(); });
+				return Array.from(plot.querySelectorAll('.legendtext')).filter(function (text) {
+					return buttons.some(function (box) { return meets(box, text.getBoundingClientRect()); });
+				}).map(function (text) { return text.textContent; });
+			})}) }), '', "... beside the legend, $width");
 		is($browser->script('return document.documentElement.scrollWidth'), $width, "... in a page that fits, $width");
 	}
 	is($browser->script_later(q{return window.Plotly.toImage(document.querySelector('#ages-chart .plot'), {format: 'png'})
