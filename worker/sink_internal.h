@@ -46,7 +46,7 @@ struct UsSink
 	UsSinkRow  *rows;			/* made when first used */
 	int			nrows;
 	bool		direct;
-	int			direct_window;	/* rows written together where they go in directly */
+	int			clean_rows;		/* since one failed; not counted for ever */
 	bool		may_suppress;	/* the table can drop rows without an error */
 	UsExpand   *expand;			/* messages that give any number of rows; else NULL */
 	MemoryContext expand_context;	/* reset for each chunk of messages */

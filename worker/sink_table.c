@@ -26,6 +26,8 @@
 #include "worker/decode.h"
 #include "worker/sink_internal.h"
 
+#define CLEAN_ROWS	20000			/* in a row, before a large window is tried again */
+
 /* a worker has one, a backend one for each retry under way */
 static UsSink *sinks = NULL;
 
@@ -108,7 +110,7 @@ us_sink_create(MemoryContext context, const UsStream *stream)
 	sink->stream = stream;
 	sink->target = stream->target_oid;
 	sink->failed_row = -1;
-	sink->direct_window = US_SINK_LARGE_WINDOW;
+	sink->clean_rows = CLEAN_ROWS;
 	sink->changes = 1;
 	sink->plan_context = AllocSetContextCreate(context, "sink plan", ALLOCSET_DEFAULT_SIZES);
 	sink->forget_plans.func = forget_plans;
@@ -316,14 +318,14 @@ us_sink_window(const UsSink *sink)
 	bool		direct = upsert == NULL ? sink->direct :
 		upsert->nplans == 1 && upsert->plans->direct;	/* all messages have all columns */
 
-	return direct && sink->expand == NULL ? sink->direct_window : US_SINK_WINDOW;
+	return direct && sink->expand == NULL && sink->clean_rows == CLEAN_ROWS ?
+		US_SINK_LARGE_WINDOW : US_SINK_WINDOW;
 }
 
 void
-us_sink_note_window(UsSink *sink, bool had_failure)
+us_sink_note_window(UsSink *sink, int nrows, bool had_failure)
 {
-	sink->direct_window = had_failure ? US_SINK_WINDOW :
-		Min(sink->direct_window * 2, US_SINK_LARGE_WINDOW);
+	sink->clean_rows = had_failure ? 0 : Min(sink->clean_rows + nrows, CLEAN_ROWS);
 }
 
 uint64

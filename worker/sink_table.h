@@ -64,7 +64,7 @@ extern void us_sink_note(UsSink *sink, int i);
 #define US_SINK_WINDOW			1000
 #define US_SINK_LARGE_WINDOW	10000
 extern int	us_sink_window(const UsSink *sink);
-extern void us_sink_note_window(UsSink *sink, bool had_failure);
+extern void us_sink_note_window(UsSink *sink, int nrows, bool had_failure);
 
 /*
  * us_sink_write -- write slots[order[from .. to)]

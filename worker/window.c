@@ -413,7 +413,7 @@ write_rows(Window *window)
 			chunk = shrink_chunk(from, to, failed_row);
 		}
 	}
-	us_sink_note_window(run->sink, had_failure);
+	us_sink_note_window(run->sink, window->nrows, had_failure);
 }
 
 void
