@@ -262,7 +262,7 @@ us_kafka_conf_create(const UsOptionList *options, char *errstr, size_t errstr_si
 	return conf;
 }
 
-/* no call is made for it; this one does so, and sets what is set */
+/* librdkafka has no call for it, but this one wakes them, and here sets what is set already */
 void
 us_kafka_wake(struct rd_kafka_s *rk, const UsOptionList *options)
 {

@@ -50,7 +50,7 @@ read_key(Relation relation, int *places)
 		return 0;
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(relation->rd_pkindex));
 	if (!HeapTupleIsValid(tuple))
-		return false;
+		return 0;
 	index = (Form_pg_index) GETSTRUCT(tuple);
 	nkeys = index->indnkeyatts;
 	for (int i = 0; i < nkeys; i++)

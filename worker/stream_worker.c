@@ -134,11 +134,10 @@ take_chunk(UsWorker *worker)
 		bytes += messages[i].value_len;
 	}
 	batch->bytes += bytes;
-	if (count > 0)
-		worker->message_bytes = Max(bytes / count, 1);
 	batch->nmessages += count;
 	if (count > 0)
 	{
+		worker->message_bytes = Max(bytes / count, 1);
 		worker->silent_at = 0;
 		us_worker_recovered(worker);
 	}

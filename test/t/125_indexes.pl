@@ -6,7 +6,6 @@
 use strict;
 use warnings;
 
-use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -22,7 +21,7 @@ create_server($node, 'postgres', $kafka);
 
 sub ask { my ($sql) = @_; return $node->safe_psql('postgres', $sql); }
 
-ask('CREATE EXTENSION amcheck; CREATE TABLE released (name text)');
+ask('CREATE EXTENSION amcheck');
 
 # A stream that finds its target locked, with all messages behind it; then the target
 # is free.  Messages: $make->(0), $make->(1) ..., as JSON.
@@ -34,17 +33,12 @@ sub fill
 
 	ask("CREATE TABLE $name ($columns); $indexes");
 	ask("SELECT userstream.create_stream('$name', 'kafka', '$topic', '$name'$args)");
-	my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
-			"DO \$\$BEGIN LOCK $name; WHILE NOT EXISTS (SELECT FROM released WHERE name = '$name') LOOP PERFORM pg_sleep(0.05); END LOOP; END\$\$" ],
-		'<', \'', '>', \my $out, '2>', \my $err);
-	ok(wait_until($node, 'postgres', "SELECT count(*) FROM pg_locks WHERE granted AND relation = '$name'::regclass
-		AND mode = 'AccessExclusiveLock'", 1), "$name: the target is locked");
+	ok(my $hold = hold_table($node, 'postgres', $name), "$name: the target is locked");
 	$kafka->produce($topic, [ map { $make->($_) } 0 .. FIRST - 1 ]);
 	ok(wait_until($node, 'postgres', "SELECT state FROM userstream.stream_status WHERE stream = '$name'", 'blocked'),
 		"$name: the worker waits for it");
 	$kafka->produce($topic, [ map { $make->($_) } FIRST .. COUNT - 1 ]);
-	ask("INSERT INTO released VALUES ('$name')");
-	$holder->finish;
+	release_table($hold);
 	ok(wait_until($node, 'postgres', qq{SELECT sum(messages_applied + dead_letters), bool_and(balanced)
 		FROM userstream.ledger WHERE stream = '$name'}, COUNT . '|t'), "$name: all is read");
 	return;

@@ -23,8 +23,6 @@ create_server($node, 'postgres', $kafka);
 
 sub ask { my ($sql) = @_; return $node->safe_psql('postgres', $sql); }
 
-ask('CREATE TABLE released (name text)');
-
 my $anon = q{SELECT substring(pg_read_file('/proc/' || pids[1] || '/status', 0, 8192) FROM 'RssAnon:\s+(\d+) kB')::int / 1024
 	FROM userstream.stream_status WHERE stream = '%s'};
 
@@ -39,11 +37,7 @@ sub held_up
 	ok(wait_until($node, 'postgres', "SELECT state FROM userstream.stream_status WHERE stream = '$name'", 'caught_up'),
 		"$name: the worker runs");
 	my $idle = ask(sprintf $anon, $name);
-	my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
-			"DO \$\$BEGIN LOCK $name; WHILE NOT EXISTS (SELECT FROM released WHERE name = '$name') LOOP PERFORM pg_sleep(0.05); END LOOP; END\$\$" ],
-		'<', \'', '>', \my $out, '2>', \my $err);
-	ok(wait_until($node, 'postgres', "SELECT count(*) FROM pg_locks WHERE granted AND relation = '$name'::regclass
-		AND mode = 'AccessExclusiveLock'", 1), "$name: the target is locked");
+	ok(my $hold = hold_table($node, 'postgres', $name), "$name: the target is locked");
 	$make->($topic);
 	ok(wait_until($node, 'postgres', "SELECT state FROM userstream.stream_status WHERE stream = '$name'", 'blocked'),
 		"$name: the worker waits for it");
@@ -59,8 +53,7 @@ sub held_up
 	}
 	is($same, 20, "$name: it has fetched what it may");
 	$look->($mb - $idle);
-	ask("INSERT INTO released VALUES ('$name')");
-	$holder->finish;
+	release_table($hold);
 	return $idle;
 }
 

@@ -21,6 +21,7 @@ use warnings;
 
 use Carp;
 use Exporter 'import';
+use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -32,6 +33,8 @@ our @EXPORT = qw(
   create_server
   wait_until
   librdkafka_before
+  hold_table
+  release_table
 );
 
 # END blocks, which stop what runs, do not run on a signal's default action
@@ -147,6 +150,31 @@ sub librdkafka_before
 
 	$has =~ /librdkafka ([0-9.]+)/ or croak "no version of librdkafka: $has";
 	return version->parse("v$1") < version->parse("v$version");
+}
+
+# Holds a table against everybody else until release_table, which also ends it; the
+# lock is there when this returns.
+sub hold_table
+{
+	my ($node, $db, $table) = @_;
+	my %hold = (node => $node, db => $db, table => $table);
+
+	$node->safe_psql($db, 'CREATE TABLE IF NOT EXISTS released (name text)');
+	$hold{session} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr($db), '-c',
+			"DO \$\$BEGIN LOCK $table; WHILE NOT EXISTS (SELECT FROM released WHERE name = '$table') LOOP PERFORM pg_sleep(0.05); END LOOP; END\$\$" ],
+		'<', \'', '>', \$hold{out}, '2>', \$hold{err});
+	wait_until($node, $db, "SELECT count(*) FROM pg_locks WHERE granted AND relation = '$table'::regclass
+		AND mode = 'AccessExclusiveLock'", 1) or croak "$table is not locked: $hold{err}";
+	return \%hold;
+}
+
+sub release_table
+{
+	my ($hold) = @_;
+
+	$hold->{node}->safe_psql($hold->{db}, "INSERT INTO released VALUES ('$hold->{table}')");
+	$hold->{session}->finish;
+	return;
 }
 
 # a port and the one above, for a server that listens on both
